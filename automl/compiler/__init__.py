@@ -1,0 +1,1 @@
+"""Recipe + data + candidates → Plan. Never imports torch."""

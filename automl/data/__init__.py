@@ -1,0 +1,1 @@
+"""Data: sources, column inference, splits, fingerprints, profile. Never imports torch."""

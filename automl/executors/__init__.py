@@ -1,0 +1,62 @@
+"""How a trial's process is started and ended. Each executor is one module offering ``EXECUTOR``.
+
+An executor knows nothing of studies or verdicts: pausing and stopping are requests in the trial's
+folder, and what a trial says is read from its metrics file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, cast
+
+from automl import plugins
+from automl.rundir import TrialDir
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """What one trial holds: CUDA device ids (none on CPU), CPU threads, and processes to start."""
+
+    index: int
+    devices: tuple[str, ...]
+    threads: int
+    processes: int
+
+    @property
+    def label(self) -> str:
+        """The slot in a word or two, for the screen."""
+        if self.devices:
+            return "cuda:" + ",".join(self.devices)
+        return f"cpu x{self.processes}" if self.processes > 1 else "cpu"
+
+
+class Handle(Protocol):
+    """A trial's processes, from start to end."""
+
+    def poll(self) -> int | None:
+        """Return the exit code, negative for a signal, or None while anything still runs."""
+        ...
+
+    def kill(self) -> None:
+        """End every process of the trial at once and wait until none is left."""
+        ...
+
+
+class Executor(Protocol):
+    """Starts trials. ``trial.spec`` has been written before ``start``."""
+
+    name: str
+
+    def start(self, trial: TrialDir, slot: Slot) -> Handle:
+        """Start a worker for the trial on the slot and return at once."""
+        ...
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all executors."""
+    return plugins.names(__name__)
+
+
+def get(name: str) -> Executor:
+    """Return the executor called ``name``; KeyError lists the known ones."""
+    return cast(Executor, plugins.load(__name__, name, "EXECUTOR"))

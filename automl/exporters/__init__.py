@@ -1,0 +1,87 @@
+"""What leaves with a bundle. Each exporter is one module offering ``EXPORTER``.
+
+``order`` decides the sequence; an exporter writes into a folder that becomes the bundle when all
+are done. The ones a recipe may name under ``export.formats`` have ``format`` set.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, cast
+
+from automl import plugins
+from automl.jobs import ScoreResult
+from automl.plan import Configuration, Plan
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSummary:
+    """One trial as the card and the tables show it."""
+
+    number: int
+    configuration: Configuration
+    state: str
+    value: float | None
+    seconds: float
+    curve: tuple[tuple[int, float], ...]
+    """(training samples seen, goal's metric on validation), one pair an evaluation."""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """One check of the recipe, applied to the test split."""
+
+    expression: str
+    actual: float | None
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """All that an exporter may need; paths are absolute, and none of them may reach the bundle."""
+
+    plan: Plan
+    model: Path
+    """The winner's model folder, as ``from_pretrained`` takes it."""
+    winner: TrialSummary
+    trials: tuple[TrialSummary, ...]
+    score: ScoreResult
+    floor: ScoreResult
+    checks: tuple[CheckResult, ...]
+    recipe: str
+    """The effective recipe, YAML."""
+    lock: bytes
+    """The lock, JSON."""
+    seconds: float
+    """Wall-clock seconds of the search over all its runs."""
+    hardware: str
+
+
+class Exporter(Protocol):
+    """Adds its files to ``folder``."""
+
+    name: str
+    format: bool
+    order: int
+
+    def export(self, delivery: Delivery, folder: Path) -> None:
+        """Write this exporter's files into ``folder``, which exists; earlier ones are there."""
+        ...
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all exporters."""
+    return plugins.names(__name__)
+
+
+def get(name: str) -> Exporter:
+    """Return the exporter called ``name``; KeyError lists the known ones."""
+    return cast(Exporter, plugins.load(__name__, name, "EXPORTER"))
+
+
+def formats() -> tuple[str, ...]:
+    """Return the names a recipe may list under ``export.formats``."""
+    return tuple(name for name in names() if get(name).format)
+

@@ -1,0 +1,289 @@
+"""What a worker process is asked to do, as documents, and how one is started and waited for.
+
+Specs hold absolute paths: they never leave the run folder of the machine that wrote them.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from automl import documents
+from automl.errors import JobFailed
+from automl.plan import Direction, Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """A candidate's files on this machine; ``path`` is a folder that ``from_pretrained`` takes."""
+
+    id: str
+    path: str
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DataRef:
+    """The split tables on this machine. Columns of the Arrow files are named by the task's roles."""
+
+    tables: Mapping[str, str]
+    """Split name → Arrow file (IPC stream, as ``datasets.Dataset.from_file`` reads)."""
+    labels: tuple[str, ...]
+    fingerprint: str
+    max_length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The process whose end means: save and leave. ``created`` is psutil's create_time, seconds."""
+
+    pid: int
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrialSpec:
+    """Train one configuration; lies in its trial folder as ``spec.json``."""
+
+    number: int
+    task: str
+    model: ModelRef
+    hyperparameters: Mapping[str, Scalar]
+    data: DataRef
+    metric: str
+    direction: Direction
+    evaluation_samples: int
+    """Evaluate each time this many training samples have been seen (and at the end)."""
+    seed: int
+    precision: Literal["fp32", "bf16", "fp16"]
+    threads: int
+    processes: int
+    devices: tuple[str, ...]
+    """CUDA device ids this trial may see; empty for CPU."""
+    tokens: str
+    """Folder of the shared cache of tokenised splits."""
+    parent: Parent
+    checkpoint_seconds: float = 60.0
+    """A checkpoint to continue from is written at the first evaluation this long after the last."""
+    micro_batch: int | None = None
+    """Samples a process takes at once; below the batch size, gradients accumulate. Null: batch."""
+    schema: Literal["automl/trial"] = "automl/trial"
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreSpec:
+    """Predict ``splits`` with a trained model and score them; result: ScoreResult JSON."""
+
+    task: str
+    model: ModelRef
+    data: DataRef
+    splits: tuple[str, ...]
+    batch_size: int
+    threads: int
+    devices: tuple[str, ...]
+    seed: int
+    schema: Literal["automl/score"] = "automl/score"
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class FloorSpec:
+    """Train the task's floor model on train and score ``splits``; result: ScoreResult JSON."""
+
+    task: str
+    data: DataRef
+    splits: tuple[str, ...]
+    threads: int
+    seed: int
+    schema: Literal["automl/floor"] = "automl/floor"
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class InspectSpec:
+    """Load each candidate with the task's head and say whether it fits; result: InspectResult."""
+
+    task: str
+    models: tuple[ModelRef, ...]
+    labels: tuple[str, ...]
+    sample: tuple[Mapping[str, Any], ...]
+    """Up to 2,000 training rows by role, for token lengths."""
+    max_length: int | None
+    """The recipe's wish; null lets each candidate's lengths decide."""
+    schema: Literal["automl/inspect"] = "automl/inspect"
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureSpec:
+    """Time training steps of one candidate under several settings; result: MeasureResult."""
+
+    task: str
+    model: ModelRef
+    data: DataRef
+    batch_size: int
+    threads: tuple[int, ...]
+    """Thread counts to compare (CPU)."""
+    precisions: tuple[Literal["fp32", "bf16", "fp16"], ...]
+    devices: tuple[str, ...]
+    steps: int
+    tokens: str
+    schema: Literal["automl/measure"] = "automl/measure"
+    version: int = 1
+
+
+Spec = TrialSpec | ScoreSpec | FloorSpec | InspectSpec | MeasureSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A bootstrap interval around a metric; ``level`` is .95."""
+
+    low: float
+    high: float
+    level: float = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class SplitScore:
+    """How a model does on one split."""
+
+    rows: int
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+    per_class: Mapping[str, Mapping[str, float]]
+    """Class → precision, recall, f1, support; empty for tasks without classes."""
+    confusion: tuple[tuple[int, ...], ...]
+    """Rows true, columns predicted, in label order; empty for tasks without classes."""
+    examples: tuple[Mapping[str, Any], ...] = ()
+    """The most confident mistakes, up to ten: text, label, predicted, score."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreResult:
+    """Scores by split, and how long prediction took."""
+
+    splits: Mapping[str, SplitScore]
+    description: str
+    """What was scored, in words (for the floor: its method)."""
+    seconds: float
+    samples_per_second: float
+    schema: Literal["automl/score-result"] = "automl/score-result"
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Inspection:
+    """What loading a candidate showed; ``refused`` is the reason when it does not fit."""
+
+    id: str
+    refused: str | None
+    parameters: int = 0
+    max_length: int = 0
+    """Tokens texts will be truncated to: the wish, else the sample's need, within the model."""
+    lengths: Mapping[str, float] | None = None
+    """Keys p50, p95, max (tokens) and truncated_share."""
+
+
+@dataclass(frozen=True, slots=True)
+class InspectResult:
+    """One inspection per candidate, in order."""
+
+    inspections: tuple[Inspection, ...]
+    schema: Literal["automl/inspect-result"] = "automl/inspect-result"
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Median seconds of one training step under one setting."""
+
+    threads: int
+    precision: Literal["fp32", "bf16", "fp16"]
+    seconds_per_step: float
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureResult:
+    """All settings timed, and the peak memory of the process in bytes."""
+
+    timings: tuple[Timing, ...]
+    batch_size: int
+    peak_memory_bytes: int
+    schema: Literal["automl/measure-result"] = "automl/measure-result"
+    version: int = 1
+
+
+RESULT = "result.json"
+
+
+def environment(threads: int, devices: tuple[str, ...]) -> dict[str, str]:
+    """Return this process's environment, altered for a worker on ``devices`` with ``threads``.
+
+    OpenMP threads sleep instead of spinning: on a shared machine spinning made a step 20 times
+    slower. An empty ``devices`` hides all GPUs.
+    """
+    return {
+        **os.environ,
+        "OMP_NUM_THREADS": str(threads),
+        "MKL_NUM_THREADS": str(threads),
+        "OMP_WAIT_POLICY": "passive",
+        "GOMP_SPINCOUNT": "0",
+        "TOKENIZERS_PARALLELISM": "false" if threads == 1 else "true",
+        "RAYON_NUM_THREADS": str(threads),
+        "CUDA_VISIBLE_DEVICES": ",".join(devices),
+        "PYTHONUNBUFFERED": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }
+
+
+def command(spec: Path) -> list[str]:
+    """Return the command line of a worker for the spec file."""
+    return [sys.executable, "-m", "automl.worker", str(spec)]
+
+
+def call(spec: Spec, result: type[Any], directory: Path, *, threads: int,
+         devices: tuple[str, ...] = ()) -> Any:
+    """Run a job that is not a trial in a worker process and return its ``result`` document.
+
+    ``directory`` keeps spec.json, result.json and log.txt. Raises JobFailed with the end of the
+    log when the process leaves without a result.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / RESULT).unlink(missing_ok=True)
+    documents.write(directory / "spec.json", spec)
+    with (directory / "log.txt").open("wb") as log:
+        done = subprocess.run(
+            command(directory / "spec.json"), stdin=subprocess.DEVNULL, stdout=log,
+            stderr=subprocess.STDOUT, env=environment(threads, devices), check=False,
+        )
+    if done.returncode != 0 or not (directory / RESULT).exists():
+        raise JobFailed(
+            f"{spec.schema} ended with exit code {done.returncode}; see {directory / 'log.txt'}",
+            tail(directory / "log.txt"),
+        )
+    return documents.read(result, directory / RESULT)
+
+
+def tail(log: Path, lines: int = 20) -> str:
+    """Return the last ``lines`` lines of a log; empty when there is none."""
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
+    except FileNotFoundError:
+        return ""
+
+
+def read_spec(path: Path) -> Spec:
+    """Return the spec at ``path``, whichever kind it is."""
+    kinds = {kind.__dataclass_fields__["schema"].default: kind
+             for kind in (TrialSpec, ScoreSpec, FloorSpec, InspectSpec, MeasureSpec)}
+    name = json.loads(path.read_bytes()).get("schema")
+    return documents.read(kinds[name], path)

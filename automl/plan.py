@@ -1,0 +1,235 @@
+"""The plan: what a recipe means, frozen. Pure data; knows no file system and no library.
+
+Holds no absolute path and no clock, so that the same recipe, data, models and seed on the same
+package versions give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+Scalar = bool | int | float | str
+Direction = Literal["maximize", "minimize"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, slots=True)
+class FileHash:
+    """One file of a model or a data source: path relative to its root, SHA-256 (hex), bytes."""
+
+    path: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where rows of one split come from, as the recipe wrote it; ``revision`` for hub data sets."""
+
+    split: str
+    reference: str
+    files: tuple[FileHash, ...]
+    revision: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SplitRule:
+    """How rows were divided. Shares are null where the split came from its own source.
+
+    ``hash`` is the SHA-256 over the sorted content hashes of each split's rows: independent of
+    row order.
+    """
+
+    seed: int
+    validation_share: float | None
+    test_share: float | None
+    stratified_by: str | None
+    grouped_by: str | None
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the data looks like: per split and class counts, text lengths in characters."""
+
+    class_counts: Mapping[str, Mapping[str, int]]
+    characters: Mapping[str, int]
+    """Percentiles of train text length: keys ``p50``, ``p95``, ``max``."""
+    duplicate_rows: int
+    dropped_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class DataPlan:
+    """The data, pinned: sources with hashes, role → column, classes, sizes, split, profile."""
+
+    sources: tuple[Source, ...]
+    columns: Mapping[str, str]
+    labels: tuple[str, ...]
+    """Class names in the order of the model's output; empty for tasks without classes."""
+    rows: Mapping[str, int]
+    fingerprint: str
+    """SHA-256 over the sorted content hashes of all rows."""
+    split: SplitRule
+    profile: Profile
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One hyperparameter of one candidate's space, in the units the trial uses.
+
+    ``float`` and ``int`` range over [low, high] (``log``: uniformly in the logarithm);
+    ``choice`` takes one of ``choices``. Where ``prior`` is set, search works on
+    log10(value / prior), so that evidence carries over between candidates.
+    """
+
+    name: str
+    kind: Literal["float", "int", "choice"]
+    default: Scalar
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[Scalar, ...] = ()
+    prior: float | None = None
+    source: str = ""
+    """Where the range comes from: ``recipe``, or the priors' citation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lengths:
+    """Token lengths of a sample of the training texts under the candidate's tokenizer."""
+
+    p50: int
+    p95: int
+    max: int
+    truncated_share: float
+    """Share of the sample longer than ``Candidate.max_length``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """What a candidate costs, in bytes: ``memory_bytes`` is one process at the largest batch."""
+
+    memory_bytes: int
+    download_bytes: int
+    disk_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One model that may win, pinned. ``id`` is short, unique in the plan and safe in a path."""
+
+    id: str
+    source: Literal["folder", "hub", "package"]
+    reference: str
+    """As the recipe wrote it: a path relative to the recipe, a hub id, a package name."""
+    revision: str | None
+    """Hub commit or package version; null for folders, whose files are hashed."""
+    files: tuple[FileHash, ...]
+    family: str
+    """``model_type`` of the config."""
+    parameters: int
+    license: str | None
+    language: tuple[str, ...]
+    max_length: int
+    """Tokens a text is truncated to."""
+    lengths: Lengths | None
+    trust_remote_code: bool
+    fit: Fit
+    space: tuple[Parameter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A candidate that was not taken, and why."""
+
+    reference: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """What is optimised on the validation split."""
+
+    metric: str
+    direction: Direction
+    subject_to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetPlan:
+    """Totals over the study's whole life; null means unlimited. ``trial_seconds`` bounds one trial."""
+
+    trials: int | None
+    seconds: float | None
+    trial_seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class DevicePlan:
+    """How trials are laid over devices; ``threads`` null means cores divided by slots."""
+
+    executor: str
+    per_trial: int
+    trials_per_device: int
+    threads: int | None
+    precision: Precision
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """Seed, sampler and pruner by name, and how often a trial is evaluated (in samples seen)."""
+
+    seed: int
+    sampler: str
+    pruner: str
+    evaluation_samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExportPlan:
+    """Formats by exporter name, and the hub repository to push to, if any."""
+
+    formats: tuple[str, ...]
+    push_to_hub: str | None
+    private: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a recipe means. See the module's first lines for what it promises."""
+
+    name: str
+    task: str
+    recipe_sha256: str
+    data: DataPlan
+    candidates: tuple[Candidate, ...]
+    refused: tuple[Refusal, ...]
+    search: SearchPlan
+    goal: Goal
+    budget: BudgetPlan
+    devices: DevicePlan
+    checks: tuple[str, ...]
+    export: ExportPlan
+    versions: Mapping[str, str] = field(default_factory=dict)
+    schema: Literal["automl/plan"] = "automl/plan"
+    version: int = 1
+
+    def candidate(self, identifier: str) -> Candidate:
+        """Return the candidate with that id; KeyError names it when there is none."""
+        for candidate in self.candidates:
+            if candidate.id == identifier:
+                return candidate
+        raise KeyError(identifier)
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """One point of the space: a candidate and a value for each of its parameters."""
+
+    candidate: str
+    hyperparameters: Mapping[str, Scalar]

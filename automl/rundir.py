@@ -1,0 +1,176 @@
+"""The run folder: owns every path in it, and the lock that says who runs. Reads no content.
+
+runs/<name>/  recipe.yaml  plan.json  study.journal  events.jsonl  lock  cache/  finish/  bundle/
+              trials/0007/{spec.json,log.txt,metrics.jsonl,request,checkpoint/,best/}
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from automl.documents import write_bytes
+from automl.errors import RunFolderError
+
+Request = Literal["pause", "stop"]
+
+
+@dataclass(frozen=True, slots=True)
+class TrialDir:
+    """One trial's folder; the worker is told this path and derives all others."""
+
+    root: Path
+
+    @property
+    def spec(self) -> Path:
+        """What the worker was asked to do (automl/trial)."""
+        return self.root / "spec.json"
+
+    @property
+    def log(self) -> Path:
+        """What the worker's processes printed, all attempts one after the other."""
+        return self.root / "log.txt"
+
+    @property
+    def metrics(self) -> Path:
+        """The worker's events, one JSON object a line."""
+        return self.root / "metrics.jsonl"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Holds ``step-00000120/`` folders to continue from; at most two at any moment."""
+        return self.root / "checkpoint"
+
+    @property
+    def best(self) -> Path:
+        """The model of the best evaluation, loadable with ``from_pretrained``."""
+        return self.root / "best"
+
+    def request(self, what: Request) -> None:
+        """Ask the worker to pause or to stop; it answers at its next step."""
+        write_bytes(self.root / "request", what.encode())
+
+    def requested(self) -> Request | None:
+        """Return what the worker has been asked for, if anything."""
+        try:
+            found = (self.root / "request").read_text().strip()
+        except FileNotFoundError:
+            return None
+        return "stop" if found == "stop" else "pause"
+
+    def clear_request(self) -> None:
+        """Forget the request; done before an attempt starts."""
+        (self.root / "request").unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """A run folder; ``root`` is absolute."""
+
+    root: Path
+
+    @classmethod
+    def at(cls, path: Path) -> RunDir:
+        """Return the run folder at ``path``, made absolute; creates nothing."""
+        return cls(path.expanduser().absolute())
+
+    @property
+    def recipe(self) -> Path:
+        """The effective recipe, as one file."""
+        return self.root / "recipe.yaml"
+
+    @property
+    def plan(self) -> Path:
+        """The plan the study runs under (automl/plan)."""
+        return self.root / "plan.json"
+
+    @property
+    def study(self) -> Path:
+        """Optuna's journal: the truth about trials."""
+        return self.root / "study.journal"
+
+    @property
+    def events(self) -> Path:
+        """The run's events, one JSON object a line."""
+        return self.root / "events.jsonl"
+
+    @property
+    def cache(self) -> Path:
+        """What can be made again: split tables, tokens, measurements."""
+        return self.root / "cache"
+
+    @property
+    def tokens(self) -> Path:
+        """Tokenised splits, one folder per (data, tokenizer, length)."""
+        return self.cache / "tokens"
+
+    @property
+    def finish(self) -> Path:
+        """Scores of the winner and the floor."""
+        return self.root / "finish"
+
+    @property
+    def bundle(self) -> Path:
+        """What is exported."""
+        return self.root / "bundle"
+
+    @property
+    def trials(self) -> Path:
+        """Holds one folder per trial."""
+        return self.root / "trials"
+
+    def table(self, split: str) -> Path:
+        """The split's rows as an Arrow file with columns named by role."""
+        return self.cache / "data" / f"{split}.arrow"
+
+    def trial(self, number: int) -> TrialDir:
+        """Return the folder of trial ``number``; creates nothing."""
+        return TrialDir(self.trials / f"{number:04d}")
+
+    def job(self, name: str) -> Path:
+        """Return the folder of a job that is not a trial (inspect, measure, floor, score)."""
+        return self.cache / "jobs" / name
+
+    def holder(self) -> int | None:
+        """Return the pid of the live run that holds this folder, if one does."""
+        try:
+            with (self.root / "lock").open() as stream:
+                try:
+                    fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return int(json.loads(stream.read() or '{"pid": 0}')["pid"])
+        except FileNotFoundError:
+            pass
+        return None
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for this process; the kernel lets go when the process dies.
+
+        Raises RunFolderError with the holder's pid and host when another run holds it.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "lock").open("a+") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                stream.seek(0)
+                found = stream.read()
+                holder = json.loads(found) if found else {"pid": "unknown", "host": "unknown"}
+                raise RunFolderError(
+                    f"{self.root} is held by a live run: pid {holder['pid']} on {holder['host']}"
+                ) from None
+            stream.seek(0)
+            stream.truncate()
+            stream.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
+            stream.flush()
+            yield
+            stream.seek(0)
+            stream.truncate()

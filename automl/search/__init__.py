@@ -1,0 +1,1 @@
+"""Optuna behind ask / report / tell / best."""

@@ -1,0 +1,1 @@
+"""A bundle at work: prediction from the command line and from Python."""

@@ -1,0 +1,1 @@
+"""The only room with torch: what runs inside a worker process."""
