@@ -1,4 +1,4 @@
-"""automl: machine learning as code. Pick off-the-shelf models, fine-tune them from a YAML recipe."""
+"""automl: machine learning as code. Off-the-shelf models, fine-tuned from a YAML recipe."""
 
 from __future__ import annotations
 

@@ -20,14 +20,14 @@ T = TypeVar("T")
 
 
 def to_json(document: Any) -> bytes:
-    """Return the document as canonical JSON: sorted keys, two-space indent, one trailing newline."""
+    """Return the document as canonical JSON: sorted keys, two-space indent, one last newline."""
     plain = TypeAdapter(type(document)).dump_python(document, mode="json")
     text = json.dumps(plain, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return text.encode() + b"\n"
 
 
 def to_line(document: Any) -> str:
-    """Return the document as one line of JSON, ending in a newline; for logs that are appended to."""
+    """Return the document as one line of JSON, ending in a newline; for growing logs."""
     plain = TypeAdapter(type(document)).dump_python(document, mode="json")
     return json.dumps(plain, sort_keys=True, ensure_ascii=False) + "\n"
 
@@ -42,8 +42,10 @@ def from_json(kind: type[T], data: bytes | str, *, source: str = "document") -> 
         found = json.loads(data)
     except ValueError as error:
         raise InputError(f"{source} is not valid JSON: {error}") from error
-    expected = {name: getattr(kind, "__dataclass_fields__")[name].default  # noqa: B009
-                for name in ("schema", "version")}
+    expected = {
+        name: getattr(kind, "__dataclass_fields__")[name].default  # noqa: B009
+        for name in ("schema", "version")
+    }
     if not isinstance(found, dict) or found.get("schema") != expected["schema"]:
         raise InputError(f"{source} is not a document of schema {expected['schema']!r}")
     if found.get("version", 0) > expected["version"]:

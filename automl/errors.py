@@ -46,7 +46,7 @@ class AutoMLError(Exception):
 
 
 class InputError(AutoMLError):
-    """Something the user supplied is refused; ``problems`` holds all that was found, not the first."""
+    """Something the user supplied is refused; ``problems`` holds all that was found."""
 
     exit_code = 2
 
@@ -86,7 +86,7 @@ class ChecksMissed(AutoMLError):
 
 
 class StudyFailed(AutoMLError):
-    """Nothing could be trained to the end: every candidate was retired or the budget was too small."""
+    """Nothing could be trained: every candidate was retired, or the budget was too small."""
 
     exit_code = 4
 

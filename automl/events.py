@@ -50,7 +50,7 @@ class Progressed:
 
 @dataclass(frozen=True, slots=True)
 class Reported:
-    """One evaluation on the validation split. ``evaluation`` counts from 1 over the trial's life."""
+    """One evaluation on the validation split. ``evaluation`` counts from 1 over all attempts."""
 
     evaluation: int
     step: int

@@ -30,7 +30,7 @@ class ModelRef:
 
 @dataclass(frozen=True, slots=True)
 class DataRef:
-    """The split tables on this machine. Columns of the Arrow files are named by the task's roles."""
+    """The split tables on this machine. The Arrow files' columns are named by role."""
 
     tables: Mapping[str, str]
     """Split name → Arrow file (IPC stream, as ``datasets.Dataset.from_file`` reads)."""
@@ -250,8 +250,9 @@ def command(spec: Path) -> list[str]:
     return [sys.executable, "-m", "automl.worker", str(spec)]
 
 
-def call(spec: Spec, result: type[Any], directory: Path, *, threads: int,
-         devices: tuple[str, ...] = ()) -> Any:
+def call(
+    spec: Spec, result: type[Any], directory: Path, *, threads: int, devices: tuple[str, ...] = ()
+) -> Any:
     """Run a job that is not a trial in a worker process and return its ``result`` document.
 
     ``directory`` keeps spec.json, result.json and log.txt. Raises JobFailed with the end of the
@@ -262,8 +263,12 @@ def call(spec: Spec, result: type[Any], directory: Path, *, threads: int,
     documents.write(directory / "spec.json", spec)
     with (directory / "log.txt").open("wb") as log:
         done = subprocess.run(
-            command(directory / "spec.json"), stdin=subprocess.DEVNULL, stdout=log,
-            stderr=subprocess.STDOUT, env=environment(threads, devices), check=False,
+            command(directory / "spec.json"),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment(threads, devices),
+            check=False,
         )
     if done.returncode != 0 or not (directory / RESULT).exists():
         raise JobFailed(
@@ -283,7 +288,10 @@ def tail(log: Path, lines: int = 20) -> str:
 
 def read_spec(path: Path) -> Spec:
     """Return the spec at ``path``, whichever kind it is."""
-    kinds = {kind.__dataclass_fields__["schema"].default: kind
-             for kind in (TrialSpec, ScoreSpec, FloorSpec, InspectSpec, MeasureSpec)}
+    kinds = {
+        kind.__dataclass_fields__["schema"].default: kind
+        for kind in (TrialSpec, ScoreSpec, FloorSpec, InspectSpec, MeasureSpec)
+    }
     name = json.loads(path.read_bytes()).get("schema")
-    return documents.read(kinds[name], path)
+    found: Spec = documents.read(kinds[name], path)  # type: ignore[assignment]
+    return found

@@ -162,7 +162,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class BudgetPlan:
-    """Totals over the study's whole life; null means unlimited. ``trial_seconds`` bounds one trial."""
+    """Totals over the study's life; null means unlimited. ``trial_seconds`` bounds one trial."""
 
     trials: int | None
     seconds: float | None

@@ -45,7 +45,10 @@ class Handle(Protocol):
 class Executor(Protocol):
     """Starts trials. ``trial.spec`` has been written before ``start``."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What a recipe calls it."""
+        ...
 
     def start(self, trial: TrialDir, slot: Slot) -> Handle:
         """Start a worker for the trial on the slot and return at once."""

@@ -1,0 +1,56 @@
+"""What a bundle says of itself in ``automl.json``. Pure data; neither makes bundles nor runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from automl.jobs import Interval
+from automl.plan import Direction
+
+INFO = "automl.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of the recipe as the test split answered it."""
+
+    expression: str
+    actual: float | None
+    passed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BundleInfo:
+    """What it takes to use a bundle, and what is known of its quality.
+
+    ``metrics``, ``intervals`` and ``floor`` are of the test split; ``validation`` is the value by
+    which the search chose this model, of metric ``metric``.
+    """
+
+    name: str
+    task: str
+    pipeline_tag: str
+    labels: tuple[str, ...]
+    columns: Mapping[str, str]
+    """Role → column of the training data, e.g. ``text`` → ``body``."""
+    max_length: int
+    """Tokens a text was cut to in training."""
+    trust_remote_code: bool
+    """Whether the model only loads by running Python code that lies in the bundle."""
+    candidate: str
+    base_model: str
+    revision: str | None
+    metric: str
+    direction: Direction
+    validation: float | None
+    rows: Mapping[str, int]
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+    floor: Mapping[str, float]
+    beats_floor: bool
+    checks: tuple[Check, ...]
+    versions: Mapping[str, str]
+    schema: Literal["automl/bundle"] = "automl/bundle"
+    version: int = 1

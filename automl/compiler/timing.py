@@ -1,0 +1,107 @@
+"""What a training step costs on this machine: measured once per candidate, then remembered.
+
+The measurement chooses thread count and precision and predicts a trial's seconds. It is no part of
+the plan, which is the same on every machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from automl import documents, jobs, machine
+from automl.plan import Candidate, Plan
+
+FixedPrecision = Literal["fp32", "bf16", "fp16"]
+STEPS = 4
+"""Steps timed per setting, after two to warm up: enough to tell apart settings that matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How one candidate trains fastest here."""
+
+    threads: int
+    precision: FixedPrecision
+    seconds_per_sample: float
+    peak_memory_bytes: int
+    timings: tuple[jobs.Timing, ...] = ()
+    schema: Literal["automl/setting"] = "automl/setting"
+    version: int = 1
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder for automl (``$XDG_CACHE_HOME/automl``)."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "automl"
+
+
+def known(plan: Plan, candidate: Candidate, slots: int) -> Setting | None:
+    """Return what was measured of the candidate on this machine before, if it was."""
+    path = _path(plan, candidate, slots)
+    return documents.read(Setting, path) if path.exists() else None
+
+
+def measure(
+    plan: Plan,
+    candidate: Candidate,
+    spec: jobs.MeasureSpec,
+    folder: Path,
+    slots: int,
+) -> Setting:
+    """Time ``spec``'s settings in a worker process, remember the fastest, and return it."""
+    result: jobs.MeasureResult = jobs.call(
+        spec, jobs.MeasureResult, folder, threads=max(spec.threads), devices=spec.devices
+    )
+    best = min(result.timings, key=lambda timing: timing.seconds_per_step)
+    setting = Setting(
+        best.threads,
+        best.precision,
+        best.seconds_per_step / result.batch_size,
+        result.peak_memory_bytes,
+        result.timings,
+    )
+    documents.write(_path(plan, candidate, slots), setting)
+    return setting
+
+
+def choices(
+    plan: Plan, share: int, gpu: bool
+) -> tuple[tuple[int, ...], tuple[FixedPrecision, ...]]:
+    """Return the thread counts and precisions worth timing; ``share`` is a process's cores.
+
+    bf16 is tried where the hardware multiplies it natively: elsewhere it is slower, always.
+    """
+    threads = (plan.devices.threads,) if plan.devices.threads else tuple(sorted({1, share}))
+    if plan.devices.precision != "auto":
+        return threads, (plan.devices.precision,)
+    if gpu or machine.bf16_on_cpu():
+        return threads, ("fp32", "bf16")
+    return threads, ("fp32",)
+
+
+def predicted_seconds(plan: Plan, candidate: Candidate, setting: Setting) -> float:
+    """Return the training seconds of one trial of the candidate's default configuration."""
+    defaults: Mapping[str, object] = {p.name: p.default for p in candidate.space}
+    epochs = float(str(defaults.get("epochs", 1)))
+    return epochs * plan.data.rows["train"] * setting.seconds_per_sample
+
+
+def _path(plan: Plan, candidate: Candidate, slots: int) -> Path:
+    """One file per model content, data, machine and library versions."""
+    facts = {
+        "files": [file.sha256 for file in candidate.files],
+        "data": plan.data.fingerprint,
+        "max_length": candidate.max_length,
+        "devices": documents.to_line(plan.devices),
+        "slots": slots,
+        "machine": machine.describe(),
+        "versions": dict(plan.versions),
+    }
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
+    return cache_folder() / "settings" / f"{key}.json"

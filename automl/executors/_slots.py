@@ -1,0 +1,35 @@
+"""Laying trials over devices: a pure function of the plan's wishes and what the machine has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from automl.errors import InputError
+from automl.executors import Slot
+from automl.plan import DevicePlan
+
+
+def lay_out(plan: DevicePlan, gpus: Sequence[str], cores: int) -> tuple[Slot, ...]:
+    """Return the slots that trials will hold.
+
+    With GPUs, each ``per_trial`` of them make a slot, shared by ``trials_per_device`` trials.
+    Without, the cores are divided among ``trials_per_device`` slots of ``per_trial`` processes.
+    A slot's threads are its share of the cores, or the recipe's count. Raises InputError when
+    ``per_trial`` is more than there is.
+    """
+    if gpus:
+        if plan.per_trial > len(gpus):
+            raise InputError(
+                f"devices.per_trial is {plan.per_trial}, but {len(gpus)} GPUs are visible"
+            )
+        groups = [
+            tuple(gpus[start : start + plan.per_trial])
+            for start in range(0, len(gpus) - plan.per_trial + 1, plan.per_trial)
+        ]
+        held = [group for group in groups for _ in range(plan.trials_per_device)]
+    else:
+        held = [()] * plan.trials_per_device
+    threads = plan.threads or max(1, cores // (len(held) * plan.per_trial))
+    return tuple(
+        Slot(index, devices, threads, plan.per_trial) for index, devices in enumerate(held)
+    )

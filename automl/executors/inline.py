@@ -1,0 +1,58 @@
+"""Trials in this very process, each on a thread: for tests and debugging. Imports torch here."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+
+from automl.errors import InputError
+from automl.executors import Executor, Slot
+from automl.rundir import TrialDir
+
+
+@dataclass(slots=True)
+class InlineHandle:
+    """The thread of one attempt."""
+
+    trial: TrialDir
+    code: int | None = None
+    thread: threading.Thread = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Start the thread."""
+        self.thread = threading.Thread(target=self._run, name=str(self.trial.root), daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        from automl.worker.run import run
+
+        code = 1
+        try:
+            code = run(self.trial.spec)
+        finally:
+            self.code = code
+
+    def poll(self) -> int | None:
+        """Return the worker's exit code once its thread has ended."""
+        return None if self.thread.is_alive() else self.code
+
+    def kill(self) -> None:
+        """Ask the worker to stop and wait for it: a thread cannot be ended from outside."""
+        self.trial.request("stop")
+        self.thread.join()
+
+
+@dataclass(frozen=True, slots=True)
+class InlineExecutor:
+    """Runs trials on threads of this process; several processes a trial are refused."""
+
+    name: str = "inline"
+
+    def start(self, trial: TrialDir, slot: Slot) -> InlineHandle:
+        """Start the trial on a thread."""
+        if slot.processes > 1:
+            raise InputError("the inline executor runs one process per trial; use executor: local")
+        return InlineHandle(trial)
+
+
+EXECUTOR: Executor = InlineExecutor()

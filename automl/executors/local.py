@@ -1,0 +1,56 @@
+"""Trials as processes on this machine: one directly, several through accelerate's launcher."""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import dataclass
+
+from automl import jobs
+from automl.executors import Executor, Slot, _launch, _processes
+from automl.rundir import TrialDir
+
+
+@dataclass(slots=True)
+class LocalHandle:
+    """The processes of one attempt."""
+
+    trial: TrialDir
+    process: subprocess.Popen[bytes]
+
+    def poll(self) -> int | None:
+        """Return the exit code once the first process has ended."""
+        return self.process.poll()
+
+    def kill(self) -> None:
+        """End every process of the trial, also those whose launcher is already gone."""
+        _processes.end(self.trial.root)
+        self.process.wait()
+
+
+@dataclass(frozen=True, slots=True)
+class LocalExecutor:
+    """Starts each trial in a session of its own, seeing only its slot's devices."""
+
+    name: str = "local"
+
+    def start(self, trial: TrialDir, slot: Slot) -> LocalHandle:
+        """Start the trial's process or processes; what they print is appended to the log."""
+        environment = jobs.environment(slot.threads, slot.devices)
+        environment[_processes.MARK] = str(trial.root)
+        command = jobs.command(trial.spec)
+        if slot.processes > 1:
+            command = _launch.launch_command(trial.spec, slot.processes)
+            environment |= _launch.launch_environment(slot.devices)
+        with trial.log.open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=environment,
+                start_new_session=True,
+            )
+        return LocalHandle(trial, process)
+
+
+EXECUTOR: Executor = LocalExecutor()

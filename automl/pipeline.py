@@ -1,0 +1,410 @@
+"""load → compile → search → finish: the whole of ``automl run``, to be read from top to bottom."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import psutil
+
+from automl import documents, events, jobs, machine
+from automl.errors import DriftError, Problem, StudyFailed
+from automl.events import RunEnded, RunEvent, RunStarted, StageBegan
+from automl.jobs import DataRef, ModelRef, Parent, TrialSpec
+from automl.plan import Goal, Plan
+from automl.recipe import LoadedRecipe
+from automl.rundir import RunDir
+
+if TYPE_CHECKING:
+    from automl.compiler.compile import Compiled
+    from automl.compiler.timing import Setting
+    from automl.executors import Slot
+    from automl.exporters import CheckResult, TrialSummary
+    from automl.finish import Finish
+    from automl.scheduler import Outcome, Scheduler
+    from automl.search.study import Study, StudyTrial
+
+Listen = Callable[[RunEvent], None]
+EXIT_CODES = {"finished": 0, "checks_missed": 3, "interrupted": 130}
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a run came to. ``bundle`` is null when it was interrupted before its end."""
+
+    name: str
+    state: Literal["finished", "checks_missed", "interrupted"]
+    outcome: Outcome
+    folder: Path
+    trials: tuple[TrialSummary, ...]
+    best: TrialSummary | None
+    test: jobs.SplitScore | None
+    floor: jobs.SplitScore | None
+    checks: tuple[CheckResult, ...]
+    bundle: Path | None
+    seconds: float
+    """Search seconds of all runs of this study."""
+    goal: Goal
+
+    @property
+    def exit_code(self) -> int:
+        """The process's exit code for this result."""
+        return EXIT_CODES[self.state]
+
+
+def load_recipe(path: str | Path) -> LoadedRecipe:
+    """Return the recipe at ``path``, merged with its parents and checked.
+
+    Raises RecipeError with every problem found.
+    """
+    from automl.recipe.load import load
+
+    return load(Path(path))
+
+
+def compile_recipe(
+    recipe: LoadedRecipe | str | Path,
+    *,
+    folder: Path | None = None,
+    listen: Listen = lambda _: None,
+) -> Compiled:
+    """Return the plan of a recipe, with the tables and model folders it stands for.
+
+    Reads the data and the candidates (hub candidates are downloaded into the hub's cache) and
+    loads each candidate once in a worker process. ``folder`` keeps that process's log. Raises
+    RecipeError, DataError or CandidateError with every problem found.
+    """
+    from automl.compiler.compile import compile_recipe as compile_loaded
+
+    loaded = recipe if isinstance(recipe, LoadedRecipe) else load_recipe(recipe)
+    folder = folder or run_folder(loaded).cache / "jobs"
+    return compile_loaded(loaded, folder, lambda stage, text: listen(StageBegan(stage, text)))
+
+
+def run_folder(recipe: LoadedRecipe, path: str | Path | None = None) -> RunDir:
+    """Return the recipe's run folder: ``path``, or ``runs/<name>`` under the current folder."""
+    return RunDir.at(Path(path) if path else Path("runs") / recipe.recipe.name)
+
+
+def run(
+    recipe: LoadedRecipe | str | Path,
+    *,
+    run_dir: str | Path | None = None,
+    locked: bool = False,
+    listen: Listen = lambda _: None,
+    interrupts: Callable[[], int] = lambda: 0,
+) -> RunResult:
+    """Search, score and export; called again with the same recipe, continue.
+
+    ``locked`` refuses to run when data, models or versions differ from ``<recipe>.lock``.
+    ``listen`` hears every event; ``interrupts`` says how often the user has asked to stop (once:
+    save and leave; twice: at once). Raises InputError kinds, StudyFailed when nothing could be
+    trained, RunFolderError when another run holds the folder.
+    """
+    loaded = recipe if isinstance(recipe, LoadedRecipe) else load_recipe(recipe)
+    rundir = run_folder(loaded, run_dir)
+    with rundir.lock():
+        listen = _recorded(rundir, listen)
+        compiled = compile_recipe(loaded, folder=rundir.cache / "jobs", listen=listen)
+        if locked:
+            _refuse_drift(loaded, compiled.plan)
+        _adopt(rundir, compiled, loaded)
+        return _Run(loaded, rundir, compiled, listen, interrupts).go()
+
+
+def _recorded(rundir: RunDir, listen: Listen) -> Listen:
+    """Every event also goes to the run folder, with the time it was heard."""
+
+    def record(event: RunEvent) -> None:
+        events.append(rundir.events, event)
+        listen(event)
+
+    return record
+
+
+def _refuse_drift(loaded: LoadedRecipe, plan: Plan) -> None:
+    from automl.compiler.drift import lock_drift
+    from automl.compiler.lock import lock_path, read_lock
+
+    path = lock_path(loaded.path)
+    if not path.exists():
+        raise DriftError(Problem(f"{path} does not exist", hint=f"automl lock {loaded.path}"))
+    drift = lock_drift(read_lock(path), plan)
+    if drift:
+        hint = f"automl lock {loaded.path} accepts what is there now"
+        raise DriftError(
+            [Problem(f"differs from {path.name}: {text}", hint=hint) for text in drift]
+        )
+
+
+def _adopt(rundir: RunDir, compiled: Compiled, loaded: LoadedRecipe) -> None:
+    """Make the run folder hold this plan, refusing one that its history cannot belong to."""
+    from automl.compiler.drift import plan_changes
+    from automl.data.tables import write_table
+
+    if rundir.plan.exists():
+        changes = plan_changes(documents.read(Plan, rundir.plan), compiled.plan)
+        if changes.refused:
+            raise DriftError(
+                [
+                    Problem(f"{rundir.root} was made from something else: {text}")
+                    for text in changes.refused
+                ]
+            )
+    for split, table in compiled.tables.items():
+        if not (rundir.plan.exists() and rundir.table(split).exists()):
+            write_table(table, rundir.table(split))
+    documents.write_bytes(rundir.recipe, effective_recipe(loaded).encode())
+    documents.write(rundir.plan, compiled.plan)
+
+
+def effective_recipe(loaded: LoadedRecipe) -> str:
+    """Return the recipe merged with its parents, as one YAML text without ``extends``."""
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+
+    stream = StringIO()
+    values = {key: value for key, value in loaded.values.items() if key != "extends"}
+    writer = YAML()
+    writer.default_flow_style = False
+    writer.dump(values, stream)
+    return stream.getvalue()
+
+
+@dataclass(slots=True)
+class _Run:
+    """One run of one study, from its compiled plan to its result."""
+
+    loaded: LoadedRecipe
+    rundir: RunDir
+    compiled: Compiled
+    listen: Listen
+    interrupts: Callable[[], int]
+
+    def go(self) -> RunResult:
+        from automl.finish import conclude
+        from automl.search.study import Study
+
+        study = Study(self.rundir.study, self.compiled.plan)
+        gpus = tuple(gpu.id for gpu in machine.gpus())
+        outcome = self._search(study, gpus)
+        if outcome == "interrupted":
+            return self._ended(_result(study, self.rundir, outcome, None))
+        if study.best() is None:
+            raise StudyFailed(_why_nothing(study, outcome))
+        finish = conclude(study, self.rundir, effective_recipe(self.loaded), gpus[:1], self.listen)
+        return self._ended(_result(study, self.rundir, outcome, finish))
+
+    def _ended(self, result: RunResult) -> RunResult:
+        best = result.best
+        self.listen(
+            RunEnded(
+                result.state,
+                best.number if best else None,
+                best.value if best else None,
+                str(result.bundle) if result.bundle else None,
+                time.time(),
+            )
+        )
+        return result
+
+    def _search(self, study: Study, gpus: tuple[str, ...]) -> Outcome:
+        """Search as long as the budget lasts; one that is spent already costs nothing."""
+        budget = self.compiled.plan.budget
+        told = sum(trial.state != "running" for trial in study.trials)
+        if budget.trials is not None and told >= budget.trials:
+            return "trials"
+        if budget.seconds is not None and study.seconds >= budget.seconds and study.best():
+            return "time"
+        self._show_floor()
+        scheduler = self._scheduler(study, gpus)
+        self.listen(
+            RunStarted(
+                self.compiled.plan.name,
+                told,
+                budget.trials,
+                budget.seconds,
+                len(scheduler.slots),
+                time.time(),
+            )
+        )
+        return scheduler.run()
+
+    def _show_floor(self) -> None:
+        from automl.finish import data_refs, floor
+
+        plan = self.compiled.plan
+        first = next(iter(data_refs(self.compiled.plan, self.rundir).values()))
+        found = floor(plan, first, self.rundir, ("validation",)).splits["validation"]
+        value = found.metrics[plan.goal.metric]
+        self.listen(StageBegan("floor", f"{plan.goal.metric} {value:.4f} on validation"))
+
+    def _scheduler(self, study: Study, gpus: tuple[str, ...]) -> Scheduler:
+        from automl import executors
+        from automl.executors._slots import lay_out
+        from automl.finish import data_refs
+        from automl.scheduler import Limits, Scheduler
+
+        plan = self.compiled.plan
+        slots = lay_out(plan.devices, gpus, machine.physical_cores())
+        settings = self._settings(slots)
+        parent = Parent(os.getpid(), psutil.Process().create_time())
+        data, models = data_refs(self.compiled.plan, self.rundir), self._model_refs()
+
+        def specify(trial: StudyTrial, slot: Slot) -> TrialSpec:
+            chosen = trial.configuration.candidate
+            return _trial_spec(
+                plan,
+                trial,
+                slot,
+                settings[chosen],
+                models[chosen],
+                data[chosen],
+                str(self.rundir.tokens),
+                parent,
+            )
+
+        limits = Limits(plan.budget.trials, plan.budget.seconds, plan.budget.trial_seconds)
+        return Scheduler(
+            study,
+            executors.get(plan.devices.executor),
+            slots,
+            self.rundir,
+            limits,
+            specify,
+            self.listen,
+            self.interrupts,
+        )
+
+    def _settings(self, slots: tuple[Slot, ...]) -> Mapping[str, Setting]:
+        """Threads and precision per candidate: measured once on this machine, then remembered."""
+        from automl.compiler import timing
+
+        plan, found = self.compiled.plan, {}
+        for candidate in plan.candidates:
+            setting = timing.known(plan, candidate, len(slots))
+            if setting is None:
+                self.listen(StageBegan("measure", f"seconds a step of {candidate.id}"))
+                spec = self._measure_spec(candidate.id, slots[0])
+                folder = self.rundir.job(f"measure-{candidate.id}")
+                setting = timing.measure(plan, candidate, spec, folder, len(slots))
+            found[candidate.id] = setting
+        return found
+
+    def _measure_spec(self, candidate: str, slot: Slot) -> jobs.MeasureSpec:
+        from automl.compiler import timing
+        from automl.finish import data_refs
+
+        plan = self.compiled.plan
+        threads, precisions = timing.choices(plan, slot.threads, bool(slot.devices))
+        return jobs.MeasureSpec(
+            task=plan.task,
+            model=self._model_refs()[candidate],
+            data=data_refs(self.compiled.plan, self.rundir)[candidate],
+            batch_size=32,
+            threads=threads,
+            precisions=precisions,
+            devices=slot.devices[:1],
+            steps=timing.STEPS,
+            tokens=str(self.rundir.tokens),
+        )
+
+    def _model_refs(self) -> dict[str, ModelRef]:
+        return {
+            c.id: ModelRef(c.id, str(self.compiled.models[c.id]), c.trust_remote_code)
+            for c in self.compiled.plan.candidates
+        }
+
+
+def export(
+    rundir: RunDir, target: Path | None = None, *, listen: Listen = lambda _: None
+) -> RunResult:
+    """Score and export the best trial of a run as it stands, without searching on.
+
+    ``target`` receives a copy of the bundle. Raises StudyFailed when no trial has been evaluated,
+    RunFolderError when the run is live.
+    """
+    from automl.finish import conclude
+    from automl.search.study import Study
+
+    with rundir.lock():
+        plan = documents.read(Plan, rundir.plan)
+        study = Study(rundir.study, plan)
+        if study.best() is None:
+            raise StudyFailed(_why_nothing(study, "trials"))
+        gpus = tuple(gpu.id for gpu in machine.gpus())
+        finish = conclude(study, rundir, rundir.recipe.read_text(), gpus[:1], listen)
+        result = _result(study, rundir, "trials", finish)
+    if target is not None:
+        shutil.copytree(rundir.bundle, target)
+    return result
+
+
+def _result(study: Study, rundir: RunDir, outcome: Outcome, finish: Finish | None) -> RunResult:
+    from automl.finish import summaries
+
+    trials = summaries(study)
+    best = study.best()
+    state: Literal["finished", "checks_missed", "interrupted"] = "interrupted"
+    if finish is not None:
+        state = "finished" if finish.checks_passed else "checks_missed"
+    return RunResult(
+        name=study.plan.name,
+        state=state,
+        outcome=outcome,
+        folder=rundir.root,
+        trials=trials,
+        best=trials[best.number] if best else None,
+        test=finish.score.splits["test"] if finish else None,
+        floor=finish.floor.splits["test"] if finish else None,
+        checks=finish.checks if finish else (),
+        bundle=rundir.bundle if finish else None,
+        seconds=study.seconds,
+        goal=study.plan.goal,
+    )
+
+
+def _trial_spec(
+    plan: Plan,
+    trial: StudyTrial,
+    slot: Slot,
+    setting: Setting,
+    model: ModelRef,
+    data: DataRef,
+    tokens: str,
+    parent: Parent,
+) -> TrialSpec:
+    return TrialSpec(
+        number=trial.number,
+        task=plan.task,
+        model=model,
+        hyperparameters=trial.configuration.hyperparameters,
+        data=data,
+        metric=plan.goal.metric,
+        direction=plan.goal.direction,
+        evaluation_samples=plan.search.evaluation_samples,
+        seed=plan.search.seed,
+        precision=setting.precision,
+        threads=min(setting.threads, slot.threads),
+        processes=slot.processes,
+        devices=slot.devices,
+        tokens=tokens,
+        parent=parent,
+        micro_batch=trial.micro_batch,
+    )
+
+
+def _why_nothing(study: Study, outcome: Outcome) -> str:
+    failures = [f"trial {t.number}: {t.message}" for t in study.trials if t.state == "failed"]
+    retired = [f"{name}: {why}" for name, why in study.retired().items()]
+    head = {
+        "no_candidates": "every candidate was retired",
+        "time": "the time budget ended before the first evaluation",
+    }.get(outcome, "no trial could be finished")
+    return "\n".join([head, *retired, *failures[:5]])

@@ -1,0 +1,38 @@
+"""A study read from outside, also while another process runs it. Writes and repairs nothing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from automl.search.study import StudyTrial, best_of, restore
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All trials so far and the search seconds spent."""
+
+    trials: tuple[StudyTrial, ...]
+    seconds: float
+
+    def best(self, direction: str) -> StudyTrial | None:
+        """Return the best trial so far by ``direction``."""
+        return best_of(self.trials, direction)
+
+
+def read(path: Path) -> History:
+    """Return what the journal at ``path`` (absolute) holds; empty when there is none yet."""
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    if not path.exists():
+        return History((), 0.0)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = JournalStorage(JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path))))
+    names = optuna.get_all_study_names(storage)
+    if not names:
+        return History((), 0.0)
+    study = optuna.load_study(study_name=names[0], storage=storage)
+    trials = tuple(restore(trial) for trial in study.get_trials(deepcopy=False))
+    return History(trials, float(study.user_attrs.get("seconds", 0.0)))

@@ -1,0 +1,300 @@
+"""The scheduler over scripted workers: what it starts, retries, stops, and what it leaves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from automl import events
+from automl.executors import Slot
+from automl.jobs import DataRef, ModelRef, Parent, TrialSpec
+from automl.plan import SearchPlan
+from automl.rundir import RunDir
+from automl.scheduler import Limits, Outcome, Scheduler, retry
+from automl.search.study import Study, StudyTrial
+from tests import factories
+from tests.scheduler.scripted import Scripted
+
+
+def specify(trial: StudyTrial, slot: Slot) -> TrialSpec:
+    me = psutil.Process()
+    return TrialSpec(
+        trial.number,
+        "text-classification",
+        ModelRef("small", "/nowhere"),
+        trial.configuration.hyperparameters,
+        DataRef({}, (), "f", 32),
+        "macro_f1",
+        "maximize",
+        100,
+        7,
+        "fp32",
+        slot.threads,
+        slot.processes,
+        slot.devices,
+        "/nowhere",
+        Parent(me.pid, me.create_time()),
+        micro_batch=trial.micro_batch,
+    )
+
+
+class Bench:
+    """A run folder, its study and what was heard."""
+
+    def __init__(
+        self,
+        folder: Path,
+        behaviour: Callable[[int, int], str],
+        slots: int = 1,
+        limits: Limits | None = None,
+        **plan: Any,
+    ) -> None:
+        self.rundir = RunDir.at(folder)
+        self.rundir.root.mkdir(exist_ok=True)
+        plan.setdefault("search", SearchPlan(7, "random", "none", 100))
+        self.plan = factories.plan(factories.candidate("small"), **plan)
+        self.executor = Scripted(behaviour)
+        self.slots = tuple(Slot(i, (), 1, 1) for i in range(slots))
+        self.limits = limits or Limits(trials=3)
+        self.heard: list[events.RunEvent] = []
+        self.presses: Callable[[], int] = lambda: 0
+
+    def run(self) -> Outcome:
+        self.study = Study(self.rundir.study, self.plan)
+        scheduler = Scheduler(
+            self.study,
+            self.executor,
+            self.slots,
+            self.rundir,
+            self.limits,
+            specify,
+            self.heard.append,
+            lambda: self.presses(),
+        )
+        return scheduler.run()
+
+    def states(self) -> list[str]:
+        return [trial.state for trial in self.study.trials]
+
+
+def test_runs_exactly_the_trials_of_the_budget(tmp_path: Path):
+    bench = Bench(tmp_path / "r", lambda t, a: "evals=2:0.5")
+    assert bench.run() == "trials"
+    assert bench.states() == ["complete"] * 3
+    assert [len(t.evaluations) for t in bench.study.trials] == [2, 2, 2]
+
+
+def test_finished_budget_starts_nothing(tmp_path: Path):
+    Bench(tmp_path / "r", lambda t, a: "evals=1:0.5").run()
+    again = Bench(tmp_path / "r", lambda t, a: "evals=1:0.5")
+    assert again.run() == "trials"
+    assert again.executor.attempts == {}
+
+
+def test_larger_budget_continues_the_numbering(tmp_path: Path):
+    Bench(tmp_path / "r", lambda t, a: "evals=1:0.5").run()
+    more = Bench(tmp_path / "r", lambda t, a: "evals=1:0.5", limits=Limits(trials=5))
+    more.run()
+    assert more.executor.attempts == {3: 1, 4: 1}
+    assert more.states() == ["complete"] * 5
+
+
+def test_slots_are_filled_and_never_overfilled(tmp_path: Path):
+    bench = Bench(
+        tmp_path / "r", lambda t, a: "evals=2:0.5,sleep=0.2", slots=2, limits=Limits(trials=5)
+    )
+    bench.run()
+    assert bench.executor.most_at_once == 2
+    assert bench.states() == ["complete"] * 5
+
+
+@pytest.mark.parametrize(
+    ("end", "attempts", "state", "failure"),
+    [
+        ("crash", 2, "failed", "crash"),
+        ("exit", 2, "failed", "crash"),
+        ("kill", 4, "failed", "lost"),
+        ("nan", 1, "failed", "not_a_number"),
+        ("bad", 1, "failed", "bad_candidate"),
+        ("oom", 5, "failed", "out_of_memory"),
+    ],
+)
+def test_each_failure_is_retried_by_its_policy(
+    tmp_path: Path, end: str, attempts: int, state: str, failure: str
+):
+    bench = Bench(tmp_path / "r", lambda t, a: f"evals=1:0.5,end={end}", limits=Limits(trials=1))
+    bench.run()
+    trial = bench.study.trials[0]
+    assert (bench.executor.attempts[0], trial.state, trial.failure) == (attempts, state, failure)
+    assert trial.message
+
+
+def test_crash_message_carries_what_the_worker_printed(tmp_path: Path):
+    bench = Bench(tmp_path / "r", lambda t, a: "evals=0:0,end=exit", limits=Limits(trials=1))
+    bench.run()
+    assert "exit code 7" in bench.study.trials[0].message
+
+
+def test_trial_that_fails_once_is_not_lost(tmp_path: Path):
+    bench = Bench(
+        tmp_path / "r",
+        lambda t, a: "evals=2:0.5" + (",end=kill" if a == 1 else ""),
+        limits=Limits(trials=2),
+    )
+    bench.run()
+    assert bench.states() == ["complete"] * 2
+    assert bench.study.trials[0].attempts == 2
+
+
+def test_three_failures_retire_the_only_candidate(tmp_path: Path):
+    bench = Bench(tmp_path / "r", lambda t, a: "evals=0:0,end=bad", limits=Limits(trials=9))
+    assert bench.run() == "no_candidates"
+    assert bench.states() == ["failed"] * 3
+    assert [type(e) for e in bench.heard].count(events.CandidateRetired) == 1
+
+
+def test_out_of_memory_halves_the_micro_batch(tmp_path: Path):
+    bench = Bench(
+        tmp_path / "r",
+        lambda t, a: "evals=1:0.5" + (",end=oom" if a <= 2 else ""),
+        limits=Limits(trials=1),
+    )
+    bench.run()
+    trial = bench.study.trials[0]
+    batch = int(trial.configuration.hyperparameters["batch_size"])
+    assert (trial.state, trial.micro_batch) == ("complete", batch // 4)
+
+
+def test_silent_worker_is_killed_and_retried(tmp_path: Path):
+    bench = Bench(
+        tmp_path / "r",
+        lambda t, a: "evals=1:0.5" + (",end=hang" if a == 1 else ""),
+        limits=Limits(trials=1, hang_seconds=0.5),
+    )
+    bench.run()
+    assert bench.states() == ["complete"]
+    assert bench.executor.attempts == {0: 2}
+
+
+def test_trial_over_its_time_is_failed_as_timeout(tmp_path: Path):
+    bench = Bench(
+        tmp_path / "r",
+        lambda t, a: "evals=50:0.5,sleep=0.1",
+        limits=Limits(trials=1, trial_seconds=0.5),
+    )
+    bench.run()
+    assert (bench.study.trials[0].state, bench.study.trials[0].failure) == ("failed", "timeout")
+
+
+def test_worker_deaf_to_requests_is_killed_after_the_grace(tmp_path: Path):
+    bench = Bench(
+        tmp_path / "r",
+        lambda t, a: "evals=1:0.5,end=deaf",
+        limits=Limits(trials=1, trial_seconds=0.4, grace_seconds=0.4),
+    )
+    bench.run()
+    assert bench.study.trials[0].failure == "timeout"
+
+
+def test_time_budget_pauses_what_runs_and_is_kept_within_a_second(tmp_path: Path):
+    bench = Bench(
+        tmp_path / "r", lambda t, a: "evals=100:0.5,sleep=0.2", slots=2, limits=Limits(seconds=1.5)
+    )
+    began = time.monotonic()
+    assert bench.run() == "time"
+    assert time.monotonic() - began < 3.0
+    assert bench.states() == ["running", "running"]
+    assert bench.study.best() is not None
+    assert bench.study.seconds == pytest.approx(1.5, abs=1.0)
+
+
+def test_time_budget_waits_for_the_first_evaluation(tmp_path: Path):
+    bench = Bench(tmp_path / "r", lambda t, a: "evals=9:0.5,sleep=0.6", limits=Limits(seconds=0.1))
+    assert bench.run() == "time"
+    assert len(bench.study.trials[0].evaluations) == 1
+
+
+def test_first_interrupt_saves_and_the_next_run_continues(tmp_path: Path):
+    bench = Bench(tmp_path / "r", lambda t, a: "evals=6:0.5,sleep=0.15", limits=Limits(trials=2))
+    bench.presses = lambda: int(
+        any(
+            isinstance(e, events.TrialSaid) and isinstance(e.event, events.Reported)
+            for e in bench.heard
+        )
+    )
+    assert bench.run() == "interrupted"
+    assert bench.states() == ["running"]
+    seen = len(bench.study.trials[0].evaluations)
+    again = Bench(tmp_path / "r", lambda t, a: "evals=6:0.5", limits=Limits(trials=2))
+    assert again.run() == "trials"
+    assert again.states() == ["complete"] * 2
+    assert 0 < seen < 6
+    assert [e.number for e in again.study.trials[0].evaluations] == [1, 2, 3, 4, 5, 6]
+
+
+def test_second_interrupt_leaves_at_once_and_no_process_behind(tmp_path: Path):
+    bench = Bench(tmp_path / "r", lambda t, a: "evals=1:0.5,end=deaf", limits=Limits(trials=2))
+    bench.presses = lambda: 2 if any(isinstance(e, events.TrialSaid) for e in bench.heard) else 0
+    began = time.monotonic()
+    assert bench.run() == "interrupted"
+    assert time.monotonic() - began < 5
+    assert all(handle.poll() is not None for handle in bench.executor.handles)
+    again = Bench(tmp_path / "r", lambda t, a: "evals=2:0.5", limits=Limits(trials=2))
+    again.run()
+    assert again.states() == ["complete"] * 2
+
+
+def test_trial_that_finished_after_its_parent_died_is_not_run_again(tmp_path: Path):
+    bench = Bench(tmp_path / "r", lambda t, a: "evals=1:0.5", limits=Limits(trials=1))
+    study = Study(bench.rundir.study, bench.plan)
+    study.ask()
+    folder = bench.rundir.trial(0)
+    folder.root.mkdir(parents=True)
+    for event in (
+        events.Started(0, 2, "cpu"),
+        events.Reported(1, 1, 100, {"macro_f1": 0.7}, 1.0, True),
+        events.Finished(2, 2.0),
+    ):
+        events.append(folder.metrics, event)
+    bench.run()
+    assert bench.executor.attempts == {}
+    assert bench.study.trials[0].state == "complete"
+    assert bench.study.trials[0].value("maximize") == 0.7
+
+
+def test_only_the_best_model_is_kept(tmp_path: Path):
+    bench = Bench(tmp_path / "r", lambda t, a: f"evals=1:0.{[3, 7, 5][t]}")
+    bench.run()
+    kept = [n for n in range(3) if bench.rundir.trial(n).best.exists()]
+    assert kept == [1]
+
+
+def test_pruned_trial_is_told_pruned(tmp_path: Path):
+    bench = Bench(
+        tmp_path / "r",
+        lambda t, a: f"evals=4:{0.9 if t < 5 else 0.1},sleep=0.05",
+        limits=Limits(trials=6),
+        search=SearchPlan(7, "random", "median", 100),
+    )
+    bench.run()
+    assert bench.states() == ["complete"] * 5 + ["pruned"]
+    assert len(bench.study.trials[5].evaluations) < 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "failures", "micro", "expected"),
+    [
+        ("crash", 1, None, (True, None)),
+        ("crash", 2, None, (False, None)),
+        ("out_of_memory", 1, None, (True, 8)),
+        ("out_of_memory", 2, 1, (False, 0)),
+        ("not_a_number", 1, 4, (False, 4)),
+    ],
+)
+def test_retry_policy(kind: Any, failures: int, micro: int | None, expected: tuple[bool, Any]):
+    assert retry(kind, failures, micro, 16) == expected
