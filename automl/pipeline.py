@@ -76,14 +76,22 @@ def compile_recipe(
     """Return the plan of a recipe, with the tables and model folders it stands for.
 
     Reads the data and the candidates (hub candidates are downloaded into the hub's cache) and
-    loads each candidate once in a worker process. ``folder`` keeps that process's log. Raises
+    loads each candidate once in a worker process. Hub revisions that the recipe leaves open are
+    those of ``<recipe>.lock`` where there is one. ``folder`` keeps that process's log. Raises
     RecipeError, DataError or CandidateError with every problem found.
     """
     from automl.compiler.compile import compile_recipe as compile_loaded
+    from automl.compiler.lock import lock_path, read_lock
 
     loaded = recipe if isinstance(recipe, LoadedRecipe) else load_recipe(recipe)
     folder = folder or run_folder(loaded).cache / "jobs"
-    return compile_loaded(loaded, folder, lambda stage, text: listen(StageBegan(stage, text)))
+    lock = lock_path(loaded.path)
+    return compile_loaded(
+        loaded,
+        folder,
+        lambda stage, text: listen(StageBegan(stage, text)),
+        pins=read_lock(lock).pins() if lock.exists() else None,
+    )
 
 
 def run_folder(recipe: LoadedRecipe, path: str | Path | None = None) -> RunDir:

@@ -141,6 +141,7 @@ class Scheduler:
 
     def _catch_up(self) -> None:
         """Take in what workers said after the last run's parent had died, and queue the rest."""
+        known = {candidate.id for candidate in self.study.plan.candidates}
         for trial in self.study.trials:
             if trial.state != "running":
                 continue
@@ -151,6 +152,8 @@ class Scheduler:
                     self._report(trial.number, event)
             if isinstance(last, Finished):
                 self._end(trial.number, "complete")
+            elif trial.configuration.candidate not in known:
+                self._end(trial.number, "failed", "lost", "its candidate was left out since")
             else:
                 self._queue.append(trial.number)
 

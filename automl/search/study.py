@@ -194,8 +194,10 @@ class Study:
         return trial
 
     def best(self) -> StudyTrial | None:
-        """Return the best trial so far; see ``best_of``."""
-        return best_of(self._trials, self.plan.goal.direction)
+        """Return the best trial so far of the plan's candidates; see ``best_of``."""
+        known = {candidate.id for candidate in self.plan.candidates}
+        mine = [trial for trial in self._trials if trial.configuration.candidate in known]
+        return best_of(mine, self.plan.goal.direction)
 
     def _running(self, number: int) -> StudyTrial:
         trial = self._trials[number]

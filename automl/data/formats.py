@@ -1,0 +1,58 @@
+"""Which reader a file's name calls for. Knows names and readers; finds no files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import PurePosixPath
+
+from automl.data.columnar import read_arrow, read_parquet
+from automl.data.delimited import read_delimited
+from automl.data.jsonrows import read_json
+from automl.data.part import Part, Target, refused
+from automl.data.streams import DAMAGED
+
+READERS: dict[str, Callable[[Target], Part]] = {
+    ".csv": partial(read_delimited, delimiter=","),
+    ".tsv": partial(read_delimited, delimiter="\t"),
+    ".json": partial(read_json, lines=False),
+    ".jsonl": partial(read_json, lines=True),
+    ".ndjson": partial(read_json, lines=True),
+    ".parquet": read_parquet,
+    ".arrow": read_arrow,
+    ".feather": read_arrow,
+}
+_ZIPPED = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+SUFFIXES = f"{' '.join(READERS)}, the text ones also with .gz"
+"""The supported file names, for error texts."""
+
+
+def is_data(path: str) -> bool:
+    """Return whether the file's name calls for a reader; hidden files and folders do not."""
+    hidden = any(part.startswith((".", "__")) for part in PurePosixPath(path).parts if part != "..")
+    return _suffix(path) is not None and not hidden
+
+
+def has_data_suffix(path: str) -> bool:
+    """Return whether the name ends as a data file's does."""
+    return _suffix(path) is not None
+
+
+def read_file(target: Target) -> Part:
+    """Return the rows of one file; DataError naming the file, and the row where there is one."""
+    suffix = _suffix(target.name) or _suffix(target.path.name)
+    if suffix is None:
+        raise refused(f"{target.name}: not a known kind of data file", f"known: {SUFFIXES}")
+    try:
+        return READERS[suffix](target)
+    except DAMAGED as error:
+        raise refused(f"{target.name} is damaged: {error}") from error
+    except OSError as error:
+        raise refused(f"{target.name} cannot be read: {error.strerror or error}") from error
+
+
+def _suffix(path: str) -> str | None:
+    suffixes = [suffix.lower() for suffix in PurePosixPath(path).suffixes]
+    if suffixes[-1:] == [".gz"] and suffixes[-2:-1] and suffixes[-2] in _ZIPPED:
+        return suffixes[-2]
+    return suffixes[-1] if suffixes and suffixes[-1] in READERS else None

@@ -1,0 +1,290 @@
+"""From a recipe's data section to split tables and the data's part of the plan.
+
+Attaches places in the recipe to what the other modules here found. Knows no candidate, no model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from automl.data import columns, doctor, labels, sources, splits
+from automl.data.arrays import integers
+from automl.data.fingerprint import fingerprint, row_hashes, split_hash
+from automl.data.part import Part, Reading, listed, refused
+from automl.data.profile import profile
+from automl.data.rows import GROUP, SOURCE, select
+from automl.errors import DataError, Problem
+from automl.plan import SPLITS, DataPlan, Source, SplitRule
+from automl.recipe.loaded import LoadedRecipe, Location
+from automl.tasks import Role, Task
+
+MINIMUM_TRAIN_ROWS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedData:
+    """The rows of each split, and what the plan says of them.
+
+    Tables have a column per role (text and class as string, number as double) and ``__source__``
+    (``train.csv:17``), in an order that depends on row content alone.
+    """
+
+    tables: Mapping[str, pa.Table]
+    plan: DataPlan
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """One reference of the recipe, where it was written, and what it gave."""
+
+    split: str
+    reference: str
+    location: Location
+    reading: Reading
+
+
+def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
+    """Return the recipe's data, read, checked and split, for the roles the task reads.
+
+    Equal content gives equal tables (``__source__`` aside), split and fingerprint, whatever the
+    order of rows and files. Raises DataError at the recipe's place, with all problems of a stage
+    at once, for what cannot be read, told apart or learnt from.
+    """
+    reads = _read_all(loaded)
+    found = _columns(loaded, task.roles, reads)
+    roles = [role for role in task.roles if role.name in found]
+    given, dropped = _select_all(loaded, roles, found, reads)
+    _check_labels(loaded, roles, found, given, reads)
+    divided, notes = _divide(loaded, roles, given)
+    _refuse_few(loaded, divided["train"].num_rows)
+    hashes = {s: row_hashes(t, [r.name for r in roles]) for s, t in divided.items()}
+    ordered = {split: _ordered(table, hashes[split]) for split, table in divided.items()}
+    warnings = [
+        *_dropped_note(dropped),
+        *notes,
+        *_unused_note(roles, found, divided["train"], reads),
+        *doctor.doubts(ordered, roles),
+    ]
+    tables = {split: _public(table) for split, table in ordered.items()}
+    plan = DataPlan(
+        sources=tuple(_source(read) for read in reads),
+        columns=found,
+        labels=_classes(roles, found, divided["train"], reads),
+        rows={split: table.num_rows for split, table in tables.items()},
+        fingerprint=fingerprint(one for many in hashes.values() for one in many),
+        split=_rule(loaded, roles, found, split_hash(hashes)),
+        profile=profile(tables, roles, hashes["train"], len(dropped)),
+        warnings=tuple(warnings),
+    )
+    return LoadedData(tables, plan)
+
+
+def _refuse_few(loaded: LoadedRecipe, rows: int) -> None:
+    if rows < MINIMUM_TRAIN_ROWS:
+        message = f"train has {rows} rows; it takes at least {MINIMUM_TRAIN_ROWS}"
+        raise DataError(loaded.problem(("data", "train"), message))
+
+
+def _references(loaded: LoadedRecipe) -> Iterator[tuple[str, str, Location]]:
+    """Yield (split, reference, location) for each source the recipe names; shares name none."""
+    for split in SPLITS:
+        value = getattr(loaded.recipe.data, split)
+        if isinstance(value, str):
+            yield split, value, ("data", split)
+        elif isinstance(value, list):
+            for index, reference in enumerate(value):
+                yield split, reference, ("data", split, index)
+
+
+def _read_all(loaded: LoadedRecipe) -> list[_Read]:
+    reads: list[_Read] = []
+    problems: list[Problem] = []
+    for split, reference, location in _references(loaded):
+        try:
+            with _placed(loaded, location):
+                reading = sources.read(reference, loaded.folder, split)
+                reads.append(_Read(split, reference, location, reading))
+        except DataError as error:
+            problems.extend(error.problems)
+    if not loaded.recipe.data.train:
+        problems.append(loaded.problem(("data", "train"), "train names no source"))
+    if problems:
+        raise DataError(problems)
+    return reads
+
+
+@contextmanager
+def _placed(loaded: LoadedRecipe, location: Location) -> Iterator[None]:
+    """Give problems raised inside, where they have no place yet, the place of ``location``."""
+    try:
+        yield
+    except DataError as error:
+        place = loaded.place(location)
+        raise DataError(
+            replace(problem, place=problem.place or place) for problem in error.problems
+        ) from error
+
+
+def _columns(loaded: LoadedRecipe, roles: Sequence[Role], reads: Sequence[_Read]) -> dict[str, str]:
+    found = columns.resolve(loaded, roles, _parts(reads, "train"))
+    group = loaded.recipe.data.group_by
+    with _placed(loaded, ("data",)):
+        # All splits at once: a column's type must agree between them too.
+        problems = columns.require([p for r in reads for p in r.reading.parts], found)
+        if group is not None:
+            problems += columns.require(_parts(reads, "train"), {"group_by": group})
+        if problems:
+            raise DataError(problems)
+    return found
+
+
+def _parts(reads: Sequence[_Read], split: str) -> list[Part]:
+    return [part for read in reads if read.split == split for part in read.reading.parts]
+
+
+def _select_all(
+    loaded: LoadedRecipe, roles: Sequence[Role], found: Mapping[str, str], reads: Sequence[_Read]
+) -> tuple[dict[str, pa.Table], list[str]]:
+    tables: dict[str, pa.Table] = {}
+    dropped: list[str] = []
+    problems: list[Problem] = []
+    for split in dict.fromkeys(read.split for read in reads):
+        try:
+            with _placed(loaded, ("data", split)):
+                parts = _parts(reads, split)
+                chosen = select(parts, roles, found, _group_of(loaded, parts))
+                if chosen.table.num_rows == 0:
+                    raise refused(f"{split} has no row with text")
+                tables[split] = chosen.table
+                dropped.extend(chosen.dropped)
+        except DataError as error:
+            problems.extend(error.problems)
+    if problems:
+        raise DataError(problems)
+    return tables, dropped
+
+
+def _group_of(loaded: LoadedRecipe, parts: Sequence[Part]) -> str | None:
+    """Return the grouping column where the rows have it; only train must."""
+    group = loaded.recipe.data.group_by
+    return group if all(group in part.table.column_names for part in parts) else None
+
+
+def _class_role(roles: Sequence[Role]) -> str | None:
+    return next((role.name for role in roles if role.kind == "class"), None)
+
+
+def _check_labels(
+    loaded: LoadedRecipe,
+    roles: Sequence[Role],
+    found: Mapping[str, str],
+    given: Mapping[str, pa.Table],
+    reads: Sequence[_Read],
+) -> None:
+    role = _class_role(roles)
+    if role is None:
+        return
+    column = found[role]
+    problems = labels.spelled_alike(given.values(), role, column)
+    problems += labels.unlike_classes(given["train"], role, column)
+    if not problems:
+        known = labels.class_order(given["train"], role, column, _parts(reads, "train"))
+        problems = labels.unseen(known, given, role, column)
+    if problems:
+        with _placed(loaded, ("data", "columns", role)):
+            raise DataError(problems)
+
+
+def _divide(
+    loaded: LoadedRecipe, roles: Sequence[Role], given: Mapping[str, pa.Table]
+) -> tuple[dict[str, pa.Table], tuple[str, ...]]:
+    """Return the tables of all three splits, taking shares out of train."""
+    shares = _shares(loaded)
+    if not shares:
+        return {split: given[split] for split in SPLITS}, ()
+    train = given["train"]
+    role = _class_role(roles)
+    texts = [train[role.name].to_pylist() for role in roles if role.kind == "text"]
+    keys = ["\0".join(map(splits.same_text, row)) for row in zip(*texts, strict=True)]
+    classes = train[role].to_pylist() if role else None
+    groups = train[GROUP].to_pylist() if loaded.recipe.data.group_by else None
+    division = splits.divide(keys, classes, groups, shares, loaded.recipe.data.seed)
+    for split in shares:
+        if split not in division.sides:
+            raise DataError(_empty_share(loaded, split, train.num_rows))
+    cut = {
+        split: train.take(integers(row for row, side in enumerate(division.sides) if side == split))
+        for split in ("train", *shares)
+    }
+    whole = {split: cut[split] if split in cut else given[split] for split in SPLITS}
+    return whole, division.warnings
+
+
+def _shares(loaded: LoadedRecipe) -> dict[str, float]:
+    data = loaded.recipe.data
+    both = {"validation": data.validation, "test": data.test}
+    return {split: share for split, share in both.items() if isinstance(share, float)}
+
+
+def _empty_share(loaded: LoadedRecipe, split: str, rows: int) -> Problem:
+    group = loaded.recipe.data.group_by
+    why = f": equal texts link the groups of {group!r} into one" if group else ""
+    message = f"{split} gets none of the {rows} rows{why}"
+    hint = f"give {split} a larger share or a source of its own"
+    return loaded.problem(("data", split), message, hint=hint)
+
+
+def _ordered(table: pa.Table, hashes: Sequence[bytes]) -> pa.Table:
+    sources = table[SOURCE].to_pylist()
+    order = sorted(range(table.num_rows), key=lambda row: (hashes[row], sources[row]))
+    return table.take(integers(order)).combine_chunks()
+
+
+def _public(table: pa.Table) -> pa.Table:
+    return table.drop_columns([GROUP]) if GROUP in table.column_names else table
+
+
+def _classes(
+    roles: Sequence[Role], found: Mapping[str, str], train: pa.Table, reads: Sequence[_Read]
+) -> tuple[str, ...]:
+    role = _class_role(roles)
+    if role is None:
+        return ()
+    return labels.class_order(train, role, found[role], _parts(reads, "train"))
+
+
+def _rule(
+    loaded: LoadedRecipe, roles: Sequence[Role], found: Mapping[str, str], hash: str
+) -> SplitRule:
+    data, shares, role = loaded.recipe.data, _shares(loaded), _class_role(roles)
+    return SplitRule(
+        seed=data.seed,
+        validation_share=shares.get("validation"),
+        test_share=shares.get("test"),
+        stratified_by=found[role] if role and shares else None,
+        grouped_by=data.group_by if shares else None,
+        hash=hash,
+    )
+
+
+def _source(read: _Read) -> Source:
+    return Source(read.split, read.reference, read.reading.files, read.reading.revision)
+
+
+def _dropped_note(dropped: Sequence[str]) -> list[str]:
+    return [f"{len(dropped)} rows without text were left out: {listed(dropped)}"] * bool(dropped)
+
+
+def _unused_note(
+    roles: Sequence[Role], found: Mapping[str, str], train: pa.Table, reads: Sequence[_Read]
+) -> list[str]:
+    role = _class_role(roles)
+    if role is None:
+        return []
+    known = _classes(roles, found, train, reads)
+    unused = labels.unused_classes(known, found[role], _parts(reads, "train"))
+    return [f"{len(unused)} declared classes have no train row: {listed(unused)}"] * bool(unused)

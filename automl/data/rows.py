@@ -1,0 +1,145 @@
+"""Rows by role: picks the role columns of what was read and gives them their one type.
+
+Text and classes become strings, numbers float64. Knows no split and no order of classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from automl.data.arrays import null, string
+from automl.data.columns import kind_of
+from automl.data.part import Part, listed, refused
+from automl.tasks import Role
+
+SOURCE = "__source__"
+"""Column that says where a row stands: ``train.csv:17``."""
+GROUP = "__group__"
+"""Column of ``group_by`` values, as strings; only while splitting."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """Rows with columns by role, ``__source__`` and, where asked for, ``__group__``."""
+
+    table: pa.Table
+    dropped: tuple[str, ...] = ()
+    """Where rows without text stood; they are not in ``table``."""
+
+
+def select(
+    parts: Sequence[Part], roles: Sequence[Role], columns: Mapping[str, str], group_by: str | None
+) -> Selected:
+    """Return the rows of all parts under their roles' names, in the order they were read.
+
+    Rows whose text is empty or blank are dropped. Raises DataError for values that are not of the
+    role's kind, and for empty classes and numbers, naming the rows.
+    """
+    held = [role for role in roles if role.name in columns]
+    tables = [_table(part, held, columns, group_by) for part in parts]
+    table = pa.concat_tables(tables)
+    keep = _has_text(table, [role.name for role in held if role.kind == "text"])
+    dropped = tuple(table[SOURCE].filter(pc.invert(keep)).to_pylist())
+    table = table.filter(keep) if dropped else table
+    for role in held:
+        if role.kind != "text":
+            _refuse_empty(table, role, columns[role.name])
+    return Selected(table, dropped)
+
+
+def _table(
+    part: Part, roles: Sequence[Role], columns: Mapping[str, str], group_by: str | None
+) -> pa.Table:
+    number = pc.cast(part.numbers, pa.string())
+    source = pc.binary_join_element_wise(string(part.name), number, string(":"))
+    found = {
+        role.name: _converted(part.table[columns[role.name]], role, part, columns[role.name])
+        for role in roles
+    }
+    if group_by is not None:
+        found[GROUP] = _groups(part, group_by)
+    return pa.table({**found, SOURCE: source})
+
+
+def _groups(part: Part, column: str) -> pa.ChunkedArray:
+    try:
+        return _flat(pc.cast(_decoded(part.table[column]), pa.string()))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise refused(f"{part.name}: column {column!r} cannot group rows: {error}") from error
+
+
+def _converted(values: pa.ChunkedArray, role: Role, part: Part, column: str) -> pa.ChunkedArray:
+    values = _decoded(values)
+    kind = kind_of(values.type)
+    if role.kind == "text":
+        if kind not in ("text", "null"):
+            raise refused(f"{part.name}: column {column!r} ({role.name}) holds {kind}, not text")
+        return _flat(pc.cast(values, pa.string()))
+    if role.kind == "number":
+        return _numbers(values, role, part, column)
+    if kind == "numbers":
+        values = _whole(values, role, part, column)
+    elif kind not in ("text", "whole numbers", "true/false", "null"):
+        raise refused(f"{part.name}: column {column!r} ({role.name}) holds {kind}, not classes")
+    return _flat(pc.cast(values, pa.string()))
+
+
+def _decoded(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    if pa.types.is_dictionary(values.type):
+        return pc.cast(values, values.type.value_type)
+    return values
+
+
+def _flat(values: pa.ChunkedArray | pa.Array) -> pa.ChunkedArray:
+    return values if isinstance(values, pa.ChunkedArray) else pa.chunked_array([values])
+
+
+def _whole(values: pa.ChunkedArray, role: Role, part: Part, column: str) -> pa.ChunkedArray:
+    """Return floats as integers: tables with gaps keep whole numbers that way."""
+    values = pc.cast(values, pa.float64())
+    values = pc.if_else(pc.is_nan(values), null(pa.float64()), values)
+    try:
+        return pc.cast(values, pa.int64())
+    except pa.ArrowInvalid as error:
+        raise refused(
+            f"{part.name}: column {column!r} ({role.name}) holds fractions, not classes"
+        ) from error
+
+
+def _numbers(values: pa.ChunkedArray, role: Role, part: Part, column: str) -> pa.ChunkedArray:
+    if kind_of(values.type) == "text":
+        values = pc.utf8_trim_whitespace(values)
+        values = pc.if_else(pc.equal(values, string("")), null(values.type), values)
+    try:
+        return _flat(pc.cast(values, pa.float64()))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        raise refused(
+            f"{part.name}: column {column!r} ({role.name}) holds what is no number: {error}"
+        ) from error
+
+
+def _has_text(table: pa.Table, names: Sequence[str]) -> pa.ChunkedArray:
+    keep = pc.is_valid(table[SOURCE])  # which every row is
+    for name in names:
+        keep = pc.and_(keep, pc.invert(_blank(table[name])))
+    return keep
+
+
+def _blank(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return where strings are null, empty or all space."""
+    return pc.equal(pc.coalesce(pc.utf8_trim_whitespace(values), string("")), string(""))
+
+
+def _refuse_empty(table: pa.Table, role: Role, column: str) -> None:
+    values = table[role.name]
+    empty = _blank(values) if role.kind == "class" else pc.is_null(values, nan_is_null=True)
+    rows = table[SOURCE].filter(empty).to_pylist()
+    if rows:
+        raise refused(
+            f"{len(rows)} rows have no {role.name} (column {column!r}): {listed(rows)}",
+            f"fill in the {role.name}, or remove these rows",
+        )

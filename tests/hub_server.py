@@ -1,0 +1,451 @@
+"""A hub on loopback: serves models and data sets from folders by the Hugging Face hub's protocol.
+
+Real clients (``HfApi``, ``snapshot_download``, ``load_dataset``) talk to it unchanged, uploads
+included. Repositories live in memory; a commit's id is the hash of its contents. Knows no automl.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlencode, urlsplit
+
+import pytest
+
+Files = dict[str, bytes]
+_API = re.compile(
+    r"/api/(models|datasets)/(.+?)(?:/(revision|tree|preupload|commit|refs)(?:/(.*))?)?"
+)
+_RESOLVE = re.compile(r"/(datasets/)?([^/]+(?:/[^/]+)?)/resolve/([^/]+)/(.+)")
+
+
+def commit_id(files: Files) -> str:
+    """Return the 40 hex digits that stand for exactly these files."""
+    digest = hashlib.sha1()
+    for path in sorted(files):
+        digest.update(f"{path}\0{hashlib.sha256(files[path]).hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+@dataclass
+class Repository:
+    """One repository: its commits in order of arrival, named revisions, and facts to serve."""
+
+    id: str
+    commits: dict[str, Files] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def commit(self, files: Files, branch: str = "main") -> str:
+        """Make ``files`` the whole content of ``branch`` and return the commit id."""
+        sha = commit_id(files)
+        self.commits[sha] = files
+        self.names[branch] = sha
+        return sha
+
+    def resolve(self, revision: str) -> str | None:
+        """Return the commit that a branch, tag, full or abbreviated (≥7) id stands for."""
+        if revision in self.names:
+            return self.names[revision]
+        found = [sha for sha in self.commits if len(revision) >= 7 and sha.startswith(revision)]
+        return found[0] if len(found) == 1 else None
+
+    def describe(self, sha: str) -> dict[str, Any]:
+        """Return what the hub says of the repository at a commit."""
+        files = self.commits[sha]
+        card = _front_matter(files.get("README.md", b""))
+        config = json.loads(files["config.json"]) if "config.json" in files else {}
+        tags = [f"license:{card['license']}"] if "license" in card else []
+        found: dict[str, Any] = {
+            "_id": sha[:24],
+            "id": self.id,
+            "modelId": self.id,
+            "author": self.id.split("/")[0],
+            "sha": sha,
+            "private": False,
+            "gated": False,
+            "disabled": False,
+            "downloads": 0,
+            "likes": 0,
+            "createdAt": "2024-01-01T00:00:00.000Z",
+            "lastModified": "2024-01-01T00:00:00.000Z",
+            "tags": tags + list(card.get("tags", [])),
+            "cardData": card,
+            "siblings": [
+                {"rfilename": path, "size": len(data)} for path, data in sorted(files.items())
+            ],
+        }
+        if config:
+            found["config"] = config
+            found["library_name"] = "transformers"
+        if weights := _parameters(files):
+            found["safetensors"] = {"parameters": weights, "total": sum(weights.values())}
+        if "pipeline_tag" in card:
+            found["pipeline_tag"] = card["pipeline_tag"]
+        return {**found, **self.facts}
+
+
+class HubServer:
+    """Context manager around the server; ``url`` is its endpoint, ``requests`` what it was asked.
+
+    ``headers`` holds each request's lower-cased headers beside ``requests``, so a test can see
+    that a token was sent. ``gated`` lists repository ids that answer 403 without a token.
+    """
+
+    def __init__(self, page_size: int = 1000) -> None:
+        self.repositories: dict[tuple[str, str], Repository] = {}
+        self.requests: list[tuple[str, str]] = []
+        self.headers: list[dict[str, str]] = []
+        self.gated: set[str] = set()
+        self.connections: list[socket.socket] = []
+        self.page_size = page_size
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> HubServer:
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Go away: open connections are cut, new ones refused. May be called again."""
+        self._server.shutdown()
+        self._server.server_close()
+        for connection in self.connections:
+            with suppress(OSError):  # the client has hung up already
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def add_model(
+        self, id: str, source: Path | Files, *, branch: str = "main", **facts: Any
+    ) -> str:
+        """Serve a folder (or path → bytes) as the model ``id`` and return its commit id.
+
+        ``facts`` overrides what the hub says of it: ``downloads=5, gated="auto"``. Adding the same
+        id again is a new commit on ``branch``.
+        """
+        return self._add("models", id, source, branch, facts)
+
+    def add_dataset(
+        self, id: str, source: Path | Files, *, branch: str = "main", **facts: Any
+    ) -> str:
+        """Serve a folder (or path → bytes) as the data set ``id``; as ``add_model``."""
+        return self._add("datasets", id, source, branch, facts)
+
+    def _add(
+        self, kind: str, id: str, source: Path | Files, branch: str, facts: dict[str, Any]
+    ) -> str:
+        files = source if isinstance(source, dict) else _folder(source)
+        repository = self.repositories.setdefault((kind, id), Repository(id))
+        repository.facts.update(facts)
+        return repository.commit(dict(files), branch)
+
+    def files(self, id: str, kind: str = "models") -> Files:
+        """Return path → bytes of a repository's main branch; KeyError when it does not exist."""
+        repository = self.repositories[(kind, id)]
+        return repository.commits[repository.names["main"]]
+
+    def environment(self, home: Path) -> dict[str, str]:
+        """Return the variables that point a client process here, with its caches under ``home``."""
+        return {
+            "HF_ENDPOINT": self.url,
+            "HF_HOME": str(home),
+            "HF_HUB_CACHE": str(home / "hub"),
+            "HF_DATASETS_CACHE": str(home / "datasets"),
+            "HF_HUB_DISABLE_XET": "1",
+            "HF_HUB_DISABLE_TELEMETRY": "1",
+            "HF_HUB_OFFLINE": "0",
+            "HF_TOKEN": "hf_loopback",
+        }
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
+    """A running HubServer that this process and the processes it starts take for the hub.
+
+    Import it into a conftest.py (``from tests.hub_server import hub``). The client reads endpoint
+    and cache at import, so both the environment and its constants are set, and restored after.
+    """
+    from huggingface_hub import constants
+
+    with HubServer() as server:
+        home = tmp_path / "hf-home"
+        for name, value in server.environment(home).items():
+            monkeypatch.setenv(name, value)
+        template = server.url + "/{repo_id}/resolve/{revision}/{filename}"
+        monkeypatch.setattr(constants, "ENDPOINT", server.url)
+        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        monkeypatch.setattr(constants, "HF_HOME", str(home))
+        monkeypatch.setattr(constants, "HF_HUB_CACHE", str(home / "hub"))
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(home / "token"))
+        yield server
+
+
+def _folder(root: Path) -> Files:
+    found = (path for path in sorted(root.rglob("*")) if path.is_file())
+    return {path.relative_to(root).as_posix(): path.read_bytes() for path in found}
+
+
+def _front_matter(readme: bytes) -> dict[str, Any]:
+    found = re.match(r"---\r?\n(.*?)\r?\n---", readme.decode(), re.DOTALL)
+    if found is None:
+        return {}
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        return dict(YAML(typ="safe").load(found.group(1)) or {})
+    except YAMLError:  # the hub serves such repositories all the same
+        return {}
+
+
+def _parameters(files: Files) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for path, data in files.items():
+        if not path.endswith(".safetensors"):
+            continue
+        (length,) = struct.unpack("<Q", data[:8])
+        header = json.loads(data[8 : 8 + length])
+        for name, tensor in header.items():
+            if name != "__metadata__":
+                size = 1
+                for dimension in tensor["shape"]:
+                    size *= dimension
+                counts[tensor["dtype"]] = counts.get(tensor["dtype"], 0) + size
+    return counts
+
+
+def _blob_id(data: bytes) -> str:
+    """Return git's object id of the content, as the hub's tree listing gives it."""
+    return hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest()
+
+
+def _tree(files: Files, under: str, recursive: bool) -> list[dict[str, Any]]:
+    prefix = f"{under}/" if under else ""
+    folders: set[str] = set()
+    found: list[dict[str, Any]] = []
+    for path, data in sorted(files.items()):
+        if not path.startswith(prefix):
+            continue
+        parents = path[len(prefix) :].split("/")[:-1]
+        folders.update(prefix + "/".join(parents[:end]) for end in range(1, len(parents) + 1))
+        if recursive or not parents:
+            entry = {"type": "file", "path": path, "size": len(data), "oid": _blob_id(data)}
+            if path.endswith((".safetensors", ".bin", ".onnx", ".parquet", ".arrow")):
+                sha = hashlib.sha256(data).hexdigest()
+                entry["lfs"] = {"oid": sha, "size": len(data), "pointerSize": 134}
+            found.append(entry)
+    if not recursive:
+        folders = {folder for folder in folders if "/" not in folder[len(prefix) :]}
+    listed = [{"type": "directory", "path": path, "size": 0, "oid": "0" * 40} for path in folders]
+    return sorted(listed, key=lambda entry: str(entry["path"])) + found
+
+
+def _apply(files: Files, lines: list[dict[str, Any]]) -> Files:
+    """Return the files after the operations of a commit's ndjson body."""
+    result = dict(files)
+    for line in lines:
+        value = line["value"]
+        if line["key"] == "file":
+            result[value["path"]] = base64.b64decode(value["content"])
+        elif line["key"] == "deletedFile":
+            result.pop(value["path"], None)
+        elif line["key"] == "deletedFolder":
+            under = value["path"].rstrip("/") + "/"
+            result = {path: data for path, data in result.items() if not path.startswith(under)}
+        elif line["key"] != "header":
+            raise ValueError(f"unexpected operation {line['key']!r}")
+    return result
+
+
+def _handler(hub: HubServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(_Handler):
+        server_hub = hub
+
+    return Handler
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_hub: HubServer
+
+    def setup(self) -> None:
+        super().setup()
+        self.server_hub.connections.append(self.connection)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: tests read ``HubServer.requests``."""
+
+    def do_HEAD(self) -> None:
+        self._route("HEAD")
+
+    def do_GET(self) -> None:
+        self._route("GET")
+
+    def do_POST(self) -> None:
+        self._route("POST")
+
+    def _route(self, method: str) -> None:
+        url = urlsplit(self.path)
+        path = unquote(url.path)
+        self.server_hub.requests.append((method, path))
+        self.server_hub.headers.append({k.lower(): v for k, v in self.headers.items()})
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        query = parse_qs(url.query)
+        if path == "/api/validate-yaml":
+            self._json({"errors": [], "warnings": []})
+        elif path == "/api/repos/create":
+            self._create(json.loads(body))
+        elif path == "/api/whoami-v2":
+            self._json({"type": "user", "name": "loopback", "orgs": [], "auth": {}})
+        elif path in ("/api/models", "/api/datasets"):
+            self._list(path.rsplit("/", 1)[1], query)
+        elif found := _API.fullmatch(path):
+            self._repository(found, query, body)
+        elif found := _RESOLVE.fullmatch(path):
+            self._file(found)
+        else:
+            self._error(404, "NotFound", f"no route {path}")
+
+    def _send(self, status: int, data: bytes, kind: str, headers: dict[str, str]) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Type": kind, "Content-Length": str(len(data))}.items():
+            self.send_header(name, value)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(data)
+
+    def _json(self, found: Any, status: int = 200, **headers: str) -> None:
+        self._send(status, json.dumps(found).encode(), "application/json", headers)
+
+    def _error(self, status: int, code: str, message: str) -> None:
+        headers = {"X-Error-Code": code, "X-Error-Message": message}
+        self._send(status, json.dumps({"error": message}).encode(), "application/json", headers)
+
+    def _create(self, wanted: dict[str, Any]) -> None:
+        kind = f"{wanted.get('type') or 'model'}s"
+        id = f"{wanted.get('organization') or 'loopback'}/{wanted['name']}"
+        url = f"{self.server_hub.url}/{'datasets/' if kind == 'datasets' else ''}{id}"
+        if (kind, id) in self.server_hub.repositories:
+            self._json({"error": "You already created this repo", "url": url}, 409)
+            return
+        private = wanted.get("private") or wanted.get("visibility") == "private"
+        repository = Repository(id, facts={"private": bool(private)})
+        repository.commit({".gitattributes": b""})
+        self.server_hub.repositories[(kind, id)] = repository
+        self._json({"url": url, "name": id, "id": id})
+
+    def _list(self, kind: str, query: dict[str, list[str]]) -> None:
+        found = [
+            repository.describe(repository.names["main"])
+            for (held, _), repository in sorted(self.server_hub.repositories.items())
+            if held == kind and "main" in repository.names
+        ]
+        search = query.get("search", [""])[0].lower()
+        author = query.get("author", [None])[0]
+        wanted = [*query.get("filter", []), *query.get("pipeline_tag", [])]
+        found = [
+            entry
+            for entry in found
+            if search in entry["id"].lower()
+            and author in (None, entry["author"])
+            and all(tag in [*entry["tags"], entry.get("pipeline_tag")] for tag in wanted)
+        ]
+        if sort := query.get("sort", [""])[0]:
+            found.sort(key=lambda entry: entry.get(sort) or 0, reverse=True)
+        start = int(query.get("cursor", ["0"])[0])
+        size = min(
+            int(query.get("limit", [self.server_hub.page_size])[0]), self.server_hub.page_size
+        )
+        headers = {}
+        if start + size < len(found):
+            after = urlencode({**query, "cursor": [str(start + size)]}, doseq=True)
+            headers["Link"] = f'<{self.server_hub.url}/api/{kind}?{after}>; rel="next"'
+        self._json(found[start : start + size], **headers)
+
+    def _find(self, kind: str, id: str, revision: str) -> tuple[Repository, str] | None:
+        """Return the repository and commit, or answer with the hub's error and return None."""
+        repository = self.server_hub.repositories.get((kind, id))
+        if repository is None:
+            self._error(404, "RepoNotFound", "Repository not found")
+        elif id in self.server_hub.gated and "Authorization" not in self.headers:
+            self._error(403, "GatedRepo", f"Access to {kind[:-1]} {id} is restricted")
+        elif (sha := repository.resolve(revision)) is None:
+            self._error(404, "RevisionNotFound", f"Invalid rev id: {revision}")
+        else:
+            return repository, sha
+        return None
+
+    def _repository(self, found: re.Match[str], query: dict[str, list[str]], body: bytes) -> None:
+        kind, id, action, rest = found.groups()
+        revision, _, under = (rest or "").partition("/")
+        held = self._find(kind, id, revision or "main")
+        if held is None:
+            return
+        repository, sha = held
+        if action in (None, "revision"):
+            self._json(repository.describe(sha))
+        elif action == "refs":
+            branches = [
+                {"name": name, "ref": f"refs/heads/{name}", "targetCommit": commit}
+                for name, commit in repository.names.items()
+            ]
+            self._json({"branches": branches, "tags": [], "converts": []})
+        elif action == "tree":
+            recursive = query.get("recursive", ["false"])[0].lower() == "true"
+            self._json(_tree(repository.commits[sha], under, recursive))
+        elif action == "preupload":
+            self._json(
+                {
+                    "files": [
+                        {"path": wanted["path"], "uploadMode": "regular", "shouldIgnore": False}
+                        for wanted in json.loads(body)["files"]
+                    ]
+                }
+            )
+        else:
+            lines = [json.loads(line) for line in body.splitlines() if line.strip()]
+            sha = repository.commit(_apply(repository.commits[sha], lines), revision)
+            url = f"{self.server_hub.url}/{id}/commit/{sha}"
+            self._json({"success": True, "commitOid": sha, "commitUrl": url})
+
+    def _file(self, found: re.Match[str]) -> None:
+        datasets, id, revision, path = found.groups()
+        held = self._find("datasets" if datasets else "models", id, revision)
+        if held is None:
+            return
+        repository, sha = held
+        data = repository.commits[sha].get(path)
+        if data is None:
+            self._error(404, "EntryNotFound", "Entry not found")
+            return
+        headers = {"ETag": f'"{_blob_id(data)}"', "X-Repo-Commit": sha, "Accept-Ranges": "bytes"}
+        status = 200
+        if asked := re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range") or ""):
+            start, end = int(asked.group(1)), int(asked.group(2) or len(data) - 1)
+            headers["Content-Range"] = f"bytes {start}-{end}/{len(data)}"
+            data, status = data[start : end + 1], 206
+        self._send(status, data, "application/octet-stream", headers)
