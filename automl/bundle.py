@@ -1,4 +1,4 @@
-"""What a bundle says of itself in ``automl.json``. Pure data; neither makes bundles nor runs them."""
+"""What a bundle says of itself in ``automl.json``. Pure data; knows not how one is made or used."""
 
 from __future__ import annotations
 

@@ -84,4 +84,3 @@ def get(name: str) -> Exporter:
 def formats() -> tuple[str, ...]:
     """Return the names a recipe may list under ``export.formats``."""
     return tuple(name for name in names() if get(name).format)
-

@@ -1,0 +1,55 @@
+"""``automl predict``: label texts with a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    bundle: Annotated[Path, typer.Argument(help="Bundle, or the run folder that holds it.")],
+    source: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[INPUT]", help="csv, tsv, jsonl, json or txt (one text a line); - is stdin."
+        ),
+    ] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="A text to label instead of a file; may be repeated.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="File to write, at the end and whole. Left out: stdout.")
+    ] = None,
+    format: Annotated[
+        str | None, typer.Option(help="jsonl or csv. Left out: by --output's name, else jsonl.")
+    ] = None,
+    input_format: Annotated[
+        str | None, typer.Option(help="Format of INPUT where its name does not tell.")
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(help="Column of the texts. Left out: as in training.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Classes to give scores for.")] = 1,
+    batch_size: Annotated[
+        int,
+        typer.Option(min=1, help="Texts taken at once: faster, scores move in the seventh digit."),
+    ] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run Python code that lies in the bundle.")
+    ] = False,
+) -> None:
+    """Label texts with a bundle: every input row comes back with a label and a score."""
+    from automl.cli import _predictions
+    from automl.serving.batch import label
+    from automl.serving.predict import Predictor, find_bundle, quieten
+
+    folder = find_bundle(bundle)
+    rows = _predictions.rows(source, text or [], input_format)
+    written = _predictions.output_format(format, output)
+    quieten()
+    predictor = Predictor(folder, device, trust_remote_code=trust_remote_code)
+    answers = label(predictor, rows, column=column, batch_size=batch_size, top=top)
+    _predictions.write(answers, output, written, top)

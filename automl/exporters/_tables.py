@@ -1,0 +1,232 @@
+"""The model card's tables: results, classes, candidates, data. Turns a delivery into Markdown.
+
+Each function returns one table (or an empty string when there is nothing to show); the prose
+around it is the template's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from statistics import median
+
+from automl import tasks
+from automl.exporters import Delivery, TrialSummary
+from automl.exporters._markdown import code, plain, table
+from automl.exporters._paths import origin
+from automl.exporters._units import count, duration, setting
+from automl.jobs import Interval, SplitScore
+from automl.plan import SPLITS, Candidate
+
+SHOWN_CLASSES = 30
+"""Tables by class list all of up to this many, else the weakest and the strongest."""
+_WEAKEST, _STRONGEST = 12, 4
+
+
+def results(delivery: Delivery) -> str:
+    """Every metric on the test split with its interval, the floor's beside it."""
+    won, floor = delivery.score.splits["test"], delivery.floor.splits["test"]
+    known = [metric.name for metric in tasks.get(delivery.plan.task).metrics]
+    ordered = [name for name in known if name in won.metrics]
+    ordered += sorted(name for name in won.metrics if name not in known)
+    rows = []
+    for name in ordered:
+        shown = code(name)
+        rows.append(
+            (
+                f"**{shown}** (the goal)" if name == delivery.plan.goal.metric else shown,
+                f"**{won.metrics[name]:.3f}**",
+                _interval(won.intervals.get(name)),
+                _value(floor.metrics.get(name)),
+                _interval(floor.intervals.get(name)),
+            )
+        )
+    header = ("Metric", "This model", "95% interval", "Baseline", "95% interval")
+    return table(header, rows, right=(1, 2, 3, 4))
+
+
+def checks(delivery: Delivery) -> str:
+    """The recipe's checks, as the test split answered them."""
+    if not delivery.checks:
+        return ""
+    rows = [
+        (
+            plain(check.expression),
+            "unknown" if check.actual is None else f"{check.actual:.3f}",
+            "passed" if check.passed else "**missed**",
+        )
+        for check in delivery.checks
+    ]
+    return table(("Check", "Is", ""), rows, right=(1,))
+
+
+def classes(delivery: Delivery) -> str:
+    """Precision, recall and F1 by class; of many classes, the weakest and the strongest."""
+    score = delivery.score.splits["test"]
+    if not score.per_class:
+        return ""
+    ranked = sorted(score.per_class, key=lambda label: (score.per_class[label]["f1"], label))
+    shown = [label for label in delivery.plan.data.labels if label in score.per_class]
+    if len(ranked) > SHOWN_CLASSES:
+        shown = [*ranked[:_WEAKEST], *ranked[-_STRONGEST:]]
+    rows = [_class_row(label, score) for label in shown]
+    if len(ranked) > len(shown):
+        rows.insert(_WEAKEST, _between(ranked[_WEAKEST:-_STRONGEST], score))
+    return table(("Class", "Precision", "Recall", "F1", "Rows"), rows, right=(1, 2, 3, 4))
+
+
+def mistakes(delivery: Delivery) -> str:
+    """The most confident mistakes on the test split."""
+    examples = delivery.score.splits["test"].examples
+    rows = [
+        (
+            plain(example["text"], 220),
+            plain(example["label"]),
+            plain(example["predicted"]),
+            f"{example['score']:.2f}",
+        )
+        for example in examples
+    ]
+    if not rows:
+        return ""
+    return table(("Text", "True class", "Predicted", "Score"), rows, right=(3,))
+
+
+def splits(delivery: Delivery) -> str:
+    """Rows by split, and by class where the classes are few enough."""
+    data = delivery.plan.data
+    used = [split for split in SPLITS if split in data.rows]
+    rows: list[Sequence[str]] = [("**All rows**", *(f"{data.rows[split]:,}" for split in used))]
+    counts = data.profile.class_counts
+    if len(data.labels) <= SHOWN_CLASSES:
+        rows += [
+            (plain(label), *(f"{counts.get(split, {}).get(label, 0):,}" for split in used))
+            for label in data.labels
+        ]
+    else:
+        rows += [
+            (
+                f"{what} of the {len(data.labels)} classes",
+                *(
+                    f"{of([counts.get(split, {}).get(label, 0) for label in data.labels]):,.0f}"
+                    for split in used
+                ),
+            )
+            for what, of in (("Smallest", min), ("Median", median), ("Largest", max))
+        ]
+    return table(("", *(split.capitalize() for split in used)), rows, right=(1, 2, 3))
+
+
+def candidates(delivery: Delivery) -> str:
+    """What every candidate was given and reached, the best first, the refused ones last."""
+    plan = delivery.plan
+    sign = -1 if plan.goal.direction == "maximize" else 1
+    lines = []
+    for candidate in plan.candidates:
+        mine = [t for t in delivery.trials if t.configuration.candidate == candidate.id]
+        values = [trial.value for trial in mine if trial.value is not None]
+        best = min(values, key=lambda value: sign * value, default=None)
+        rank = float("inf") if best is None else sign * best
+        lines.append(
+            (
+                rank,
+                (
+                    code(candidate.id),
+                    _origin(candidate),
+                    count(candidate.parameters),
+                    plain(candidate.license or "not stated"),
+                    str(len(mine)),
+                    _outcomes(mine),
+                    _value(best),
+                    duration(sum(trial.seconds for trial in mine)),
+                ),
+            )
+        )
+    header = (
+        "Candidate",
+        "From",
+        "Parameters",
+        "License",
+        "Trials",
+        "Of these",
+        f"Best {code(plan.goal.metric)}",
+        "Time",
+    )
+    ordered = [line for _, line in sorted(lines, key=lambda line: line[0])]
+    return table(header, ordered, right=(2, 4, 6, 7))
+
+
+def refused(delivery: Delivery) -> str:
+    """The candidates that were not taken, and why."""
+    if not delivery.plan.refused:
+        return ""
+    rows = [(plain(one.reference), plain(one.reason, 300)) for one in delivery.plan.refused]
+    return table(("Not taken", "Why"), rows)
+
+
+def hyperparameters(delivery: Delivery) -> str:
+    """The winner's hyperparameters beside what was searched."""
+    chosen = delivery.winner.configuration
+    space = {one.name: one for one in delivery.plan.candidate(chosen.candidate).space}
+    rows = []
+    for name, value in sorted(chosen.hyperparameters.items()):
+        searched = "fixed"
+        if name in space and space[name].choices:
+            searched = ", ".join(setting(choice) for choice in space[name].choices)
+        elif name in space and space[name].low is not None and space[name].high is not None:
+            low, high = setting(space[name].low or 0), setting(space[name].high or 0)
+            searched = f"{low} to {high}" + (", logarithmic" if space[name].log else "")
+        exact = f"{value:.6g}" if isinstance(value, float) else str(value)
+        rows.append((code(name), code(exact), plain(searched)))
+    return table(("Hyperparameter", "Value", "Searched"), rows)
+
+
+def versions(delivery: Delivery) -> str:
+    """Package versions the plan was made under."""
+    rows = [
+        (plain(name), plain(version)) for name, version in sorted(delivery.plan.versions.items())
+    ]
+    return table(("Package", "Version"), rows) if rows else ""
+
+
+def _class_row(label: str, score: SplitScore) -> tuple[str, ...]:
+    found = score.per_class[label]
+    return (
+        plain(label),
+        *(f"{found[name]:.3f}" for name in ("precision", "recall", "f1")),
+        f"{found['support']:,.0f}",
+    )
+
+
+def _between(labels: Sequence[str], score: SplitScore) -> tuple[str, ...]:
+    found = [score.per_class[label] for label in labels]
+    spans = (
+        f"{min(one[name] for one in found):.2f} to {max(one[name] for one in found):.2f}"
+        for name in ("precision", "recall", "f1")
+    )
+    return (
+        f"*{len(labels)} classes between*",
+        *spans,
+        f"{sum(one['support'] for one in found):,.0f}",
+    )
+
+
+def _outcomes(trials: Sequence[TrialSummary]) -> str:
+    states = [trial.state for trial in trials]
+    return ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states))) or "none"
+
+
+def _origin(candidate: Candidate) -> str:
+    name = plain(origin(candidate))
+    if candidate.source != "hub":
+        version = f" {plain(candidate.revision)}" if candidate.revision else ""
+        return f"{candidate.source} {name}{version}"
+    commit = f" at {code(candidate.revision[:12])}" if candidate.revision else ""
+    return f"[{name}](https://huggingface.co/{origin(candidate)}){commit}"
+
+
+def _interval(interval: Interval | None) -> str:
+    return "" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"
+
+
+def _value(value: float | None) -> str:
+    return "none" if value is None else f"{value:.3f}"

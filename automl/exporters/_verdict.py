@@ -1,0 +1,83 @@
+"""What the test split says of the winner: against the floor, against the recipe's checks, in words.
+
+One sentence for the screen and the card, so that neither says it more kindly than the other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from automl.exporters import CheckResult, Delivery
+from automl.jobs import Interval
+
+Standing = Literal["above", "level", "below"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The goal's metric on the test split, of the winner and of the floor.
+
+    ``standing`` is ``below`` where the floor does as well or better, ``level`` where the floor lies
+    within the winner's 95% interval, ``above`` else.
+    """
+
+    metric: str
+    value: float
+    interval: Interval | None
+    floor: float
+    standing: Standing
+    missed: tuple[CheckResult, ...]
+
+
+def verdict(delivery: Delivery) -> Verdict:
+    """Return how the winner stands on the test split."""
+    goal = delivery.plan.goal
+    won, floor = delivery.score.splits["test"], delivery.floor.splits["test"]
+    value, below = won.metrics[goal.metric], floor.metrics[goal.metric]
+    interval = won.intervals.get(goal.metric)
+    ahead = value > below if goal.direction == "maximize" else value < below
+    standing: Standing = "above" if ahead else "below"
+    if ahead and interval is not None and interval.low <= below <= interval.high:
+        standing = "level"
+    missed = tuple(check for check in delivery.checks if not check.passed)
+    return Verdict(goal.metric, value, interval, below, standing, missed)
+
+
+def headline(delivery: Delivery) -> str:
+    """Return the result in one sentence of plain text."""
+    found = verdict(delivery)
+    rows = delivery.score.splits["test"].rows
+    between = ""
+    if found.interval is not None:
+        between = f" (95% interval {found.interval.low:.3f} to {found.interval.high:.3f})"
+    return (
+        f"{found.metric} {found.value:.3f}{between} on {rows:,} test rows that the search never saw"
+        f"; the baseline, {delivery.floor.description}, reaches {found.floor:.3f}."
+    )
+
+
+def warnings(delivery: Delivery) -> tuple[str, ...]:
+    """Return what must not be overlooked, each in a sentence or two; empty when all is well."""
+    found = verdict(delivery)
+    said = []
+    if found.standing == "below":
+        said.append(
+            f"A simple baseline does as well or better: {delivery.floor.description} reaches "
+            f"{found.metric} {found.floor:.3f}, this model {found.value:.3f}. "
+            "Consider shipping that instead."
+        )
+    elif found.standing == "level":
+        said.append(
+            f"Not clearly better than a simple baseline: {delivery.floor.description} reaches "
+            f"{found.metric} {found.floor:.3f}, which lies within this model's 95% interval."
+        )
+    if found.missed:
+        named = ", ".join(map(_missed, found.missed))
+        said.append(f"{len(found.missed)} of {len(delivery.checks)} checks missed: {named}.")
+    return tuple(said)
+
+
+def _missed(check: CheckResult) -> str:
+    actual = "unknown" if check.actual is None else f"{check.actual:.3f}"
+    return f"{check.expression} (is {actual})"

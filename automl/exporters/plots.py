@@ -1,0 +1,40 @@
+"""Pictures of the search and the test split, PNG files in ``plots/``. Leaves drawing to others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from automl.documents import write_bytes
+from automl.exporters import Delivery
+from automl.exporters._score_plots import confusion, per_class
+from automl.exporters._search_plots import candidates, curves, history
+from automl.exporters._style import styled
+
+FOLDER = "plots"
+_PLOTS: dict[str, Callable[[Delivery], bytes | None]] = {
+    "confusion": confusion,
+    "classes": per_class,
+    "history": history,
+    "curves": curves,
+    "candidates": candidates,
+}
+
+
+class Plots:
+    """Draws what there is data for."""
+
+    name = "plots"
+    format = False
+    order = 30
+
+    def export(self, delivery: Delivery, folder: Path) -> None:
+        """Write ``plots/<name>.png`` for each plot that has something to show."""
+        with styled():
+            for name, draw in _PLOTS.items():
+                image = draw(delivery)
+                if image is not None:
+                    write_bytes(folder / FOLDER / f"{name}.png", image)
+
+
+EXPORTER = Plots()

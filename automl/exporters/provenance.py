@@ -1,0 +1,63 @@
+"""Where the bundle comes from: recipe, lock and plan, and ``automl.json`` for whoever loads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from automl import documents, tasks
+from automl.bundle import INFO, BundleInfo, Check
+from automl.exporters import Delivery
+from automl.exporters._paths import hide, machine_paths, origin
+from automl.exporters._verdict import verdict
+
+
+class Provenance:
+    """Writes recipe.yaml, recipe.lock, plan.json and automl.json."""
+
+    name = "provenance"
+    format = False
+    order = 20
+
+    def export(self, delivery: Delivery, folder: Path) -> None:
+        """Write the four files; a path of this machine is replaced by ``~``, ``.`` or ``…``."""
+        paths = machine_paths(delivery, folder)
+        for name, text in (
+            ("recipe.yaml", delivery.recipe),
+            ("recipe.lock", delivery.lock.decode()),
+            ("plan.json", documents.to_json(delivery.plan).decode()),
+        ):
+            documents.write_bytes(folder / name, hide(text, paths).encode())
+        documents.write(folder / INFO, bundle_info(delivery))
+
+
+EXPORTER = Provenance()
+
+
+def bundle_info(delivery: Delivery) -> BundleInfo:
+    """Return what the bundle of this delivery says of itself."""
+    plan = delivery.plan
+    task = tasks.get(plan.task)
+    candidate = plan.candidate(delivery.winner.configuration.candidate)
+    test = delivery.score.splits["test"]
+    return BundleInfo(
+        name=plan.name,
+        task=plan.task,
+        pipeline_tag=task.pipeline_tag,
+        labels=plan.data.labels,
+        columns=plan.data.columns,
+        max_length=candidate.max_length,
+        trust_remote_code=candidate.trust_remote_code,
+        candidate=candidate.id,
+        base_model=origin(candidate),
+        revision=candidate.revision,
+        metric=plan.goal.metric,
+        direction=plan.goal.direction,
+        validation=delivery.winner.value,
+        rows=plan.data.rows,
+        metrics=test.metrics,
+        intervals=test.intervals,
+        floor=delivery.floor.splits["test"].metrics,
+        beats_floor=verdict(delivery).standing != "below",
+        checks=tuple(Check(c.expression, c.actual, c.passed) for c in delivery.checks),
+        versions=plan.versions,
+    )

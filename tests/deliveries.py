@@ -1,0 +1,255 @@
+"""Deliveries to test exporters with: consistent numbers drawn from a seed, no training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from math import exp
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from automl import documents, plan
+from automl.exporters import CheckResult, Delivery, TrialSummary
+from automl.jobs import Interval, ScoreResult, SplitScore
+
+TOPICS = ("account access", "billing", "delivery", "feedback", "refund", "returns", "technical")
+VERSIONS = {"automl": "0.1.0", "python": "3.11.9", "torch": "2.13.0", "transformers": "5.23.0"}
+
+
+def many_labels(count: int) -> tuple[str, ...]:
+    """Return ``count`` class names such as large intent data sets have."""
+    verbs = ("activate", "cancel", "declined", "get_disposable_virtual", "lost_or_stolen", "verify")
+    things = ("card", "cash_withdrawal", "card_payment_fee_charged", "transfer", "top_up")
+    names = [f"{verb}_{thing}" for thing in things for verb in verbs]
+    return tuple(
+        (names * 3)[index] + ("" if index < len(names) else f"_{index // len(names)}")
+        for index in range(count)
+    )
+
+
+def confusion(labels: Sequence[str], accuracy: float, rows: int, seed: int) -> list[list[int]]:
+    """Return a confusion matrix of about that accuracy, its mistakes in a few pairs mostly."""
+    random = Random(seed)
+    size = len(labels)
+    matrix = [[0] * size for _ in labels]
+    for row in range(rows):
+        true = row % size if random.random() < 0.7 else random.randrange(max(1, size // 2))
+        near = (true + 1 + int(random.expovariate(1.2))) % size
+        hit = random.random() < accuracy - 0.25 * (true % 3 == 1)
+        matrix[true][true if hit else near] += 1
+    return matrix
+
+
+def split_score(
+    labels: Sequence[str],
+    accuracy: float,
+    rows: int,
+    seed: int,
+    examples: tuple[Mapping[str, Any], ...] = (),
+) -> SplitScore:
+    """Return the score that follows from ``confusion``."""
+    matrix = confusion(labels, accuracy, rows, seed)
+    table = {}
+    for index, label in enumerate(labels):
+        true, predicted = sum(matrix[index]), sum(row[index] for row in matrix)
+        recall = matrix[index][index] / true if true else 0.0
+        precision = matrix[index][index] / predicted if predicted else 0.0
+        both = precision + recall
+        table[label] = {
+            "precision": precision,
+            "recall": recall,
+            "f1": 2 * precision * recall / both if both else 0.0,
+            "support": float(true),
+        }
+    right = sum(matrix[index][index] for index in range(len(labels))) / rows
+    metrics = {"accuracy": right, "macro_f1": sum(c["f1"] for c in table.values()) / len(table)}
+    half = 1.96 * (right * (1 - right) / rows) ** 0.5
+    return SplitScore(
+        rows=rows,
+        metrics=metrics,
+        intervals={
+            name: Interval(value - half, min(1.0, value + half)) for name, value in metrics.items()
+        },
+        per_class=table,
+        confusion=tuple(tuple(row) for row in matrix),
+        examples=examples,
+    )
+
+
+def trials(
+    count: int, candidates: Sequence[str], best: float, seed: int
+) -> tuple[TrialSummary, ...]:
+    """Return trials whose values rise towards ``best``; some pruned, one failed."""
+    random = Random(seed)
+    made = []
+    for number in range(count):
+        candidate = candidates[number % len(candidates)]
+        values: dict[str, plan.Scalar] = {
+            "learning_rate": 10 ** random.uniform(-5, -3.5),
+            "batch_size": random.choice([16, 32]),
+            "epochs": random.choice([1, 2, 3]),
+        }
+        top = best - abs(random.gauss(0, 0.07)) * (number != count - 2)
+        curve = tuple(
+            (800 * point, top * (1 - 0.7 * exp(-point)) + random.uniform(0, 0.01))
+            for point in range(1, 6)
+        )
+        pruned, failed = number % 5 == 3, number == 5
+        curve = () if failed else curve[:2] if pruned else (*curve[:4], (4000, top))
+        made.append(
+            TrialSummary(
+                number=number,
+                configuration=plan.Configuration(candidate, values),
+                state="failed" if failed else "pruned" if pruned else "complete",
+                value=max((value for _, value in curve), default=None),
+                seconds=0.4 if failed else 20.0 + 5 * random.random(),
+                curve=curve,
+                message="loss is not a number at step 12" if failed else "",
+            )
+        )
+    return tuple(made)
+
+
+def candidate(identifier: str = "minilm", **changes: Any) -> plan.Candidate:
+    """Return a candidate of the plan, a folder unless changed."""
+    base = plan.Candidate(
+        id=identifier,
+        source="folder",
+        reference=f"../models/{identifier}",
+        revision=None,
+        files=(plan.FileHash("model.safetensors", "ab" * 32, 90_000_000),),
+        family="bert",
+        parameters=22_713_216,
+        license="apache-2.0",
+        language=("en",),
+        max_length=64,
+        lengths=plan.Lengths(18, 44, 131, 0.012),
+        trust_remote_code=False,
+        fit=plan.Fit(1_200_000_000, 0, 180_000_000),
+        space=(
+            plan.Parameter("learning_rate", "float", 2e-4, 2e-5, 1e-3, log=True, prior=2e-4),
+            plan.Parameter("batch_size", "choice", 32, choices=(16, 32)),
+            plan.Parameter("epochs", "int", 3, 1, 5),
+        ),
+    )
+    return replace(base, **changes)
+
+
+def make_plan(labels: Sequence[str], candidates: Sequence[plan.Candidate], rows: int) -> plan.Plan:
+    """Return a plan over ``labels`` with shares of 80, 10 and 10 per cent, ``rows`` in test."""
+    sizes = {"train": 8 * rows, "validation": rows, "test": rows}
+    counts = {
+        split: {label: size // len(labels) for label in labels} for split, size in sizes.items()
+    }
+    data = plan.DataPlan(
+        sources=(
+            plan.Source(
+                "train", "tickets.csv", (plan.FileHash("tickets.csv", "cd" * 32, 120_000),)
+            ),
+        ),
+        columns={"text": "body", "label": "queue"},
+        labels=tuple(labels),
+        rows=sizes,
+        fingerprint="ef" * 32,
+        split=plan.SplitRule(0, 0.1, 0.1, "label", None, "12" * 32),
+        profile=plan.Profile(counts, {"p50": 71, "p95": 190, "max": 611}, 3, 1),
+        warnings=("3 rows of train also appear in test and were left out of test",),
+    )
+    return plan.Plan(
+        name="support-tickets",
+        task="text-classification",
+        recipe_sha256="34" * 32,
+        data=data,
+        candidates=tuple(candidates),
+        refused=(plan.Refusal("acme/giant", "needs 41 GB at batch size 16; 24 GB here"),),
+        search=plan.SearchPlan(7, "tpe", "median", 4000),
+        goal=plan.Goal("macro_f1", "maximize", ("parameters <= 100M",)),
+        budget=plan.BudgetPlan(12, 1800.0, None),
+        devices=plan.DevicePlan("local", 1, 1, None, "auto"),
+        checks=("accuracy >= 0.85", "recall[refund] >= 0.80"),
+        export=plan.ExportPlan(("safetensors",), None, True),
+        versions=VERSIONS,
+    )
+
+
+EXAMPLES: tuple[Mapping[str, Any], ...] = (
+    {
+        "text": "I was charged twice | please\nfix `now` <b>!</b>",
+        "label": "billing",
+        "predicted": "refund",
+        "score": 0.981,
+    },
+    {
+        "text": "see https://example.com/a_b_c and www.example.com *now*",
+        "label": "delivery",
+        "predicted": "returns",
+        "score": 0.953,
+    },
+)
+
+
+def make_delivery(
+    model: Path,
+    *,
+    labels: Sequence[str] = TOPICS,
+    accuracy: float = 0.95,
+    floor: float = 0.8,
+    rows: int = 500,
+    seed: int = 1,
+    candidates: Sequence[plan.Candidate] | None = None,
+) -> Delivery:
+    """Return a finished search over ``labels`` whose winner lies in ``model``."""
+    candidates = candidates or (candidate(), candidate("tiny", parameters=4_386_307, license=None))
+    tried = trials(12, [one.id for one in candidates], accuracy, seed)
+    finished = [trial for trial in tried if trial.value is not None]
+    floors = {split: split_score(labels, floor, rows, seed + 7) for split in ("validation", "test")}
+    return Delivery(
+        plan=make_plan(labels, candidates, rows),
+        model=model,
+        winner=max(finished, key=lambda trial: trial.value or 0.0),
+        trials=tried,
+        score=ScoreResult(
+            {
+                split: split_score(
+                    labels, accuracy, rows, seed, EXAMPLES if split == "test" else ()
+                )
+                for split in ("validation", "test")
+            },
+            "the winner",
+            2.5,
+            400.0,
+        ),
+        floor=ScoreResult(floors, "TF-IDF and logistic regression", 0.4, 5000.0),
+        checks=(
+            CheckResult("accuracy >= 0.85", 0.874, True),
+            CheckResult("recall[refund] >= 0.80", 0.861, True),
+        ),
+        recipe="recipe: 1\nname: support-tickets\ntask: text-classification\n",
+        lock=json.dumps({"schema": "automl/lock", "version": 1}).encode() + b"\n",
+        seconds=271.0,
+        hardware="4 cores (an office machine), 16 GiB, no GPU",
+    )
+
+
+def canonical(document: object) -> Any:
+    """Return the document as plain JSON data, to compare with what was written."""
+    return json.loads(documents.to_json(document))
+
+
+def tiny_classifier(folder: Path, labels: Sequence[str] = TOPICS) -> Path:
+    """Save a tiny BERT with an untrained head for ``labels`` as a trial's ``best/`` has it."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    base = Path(__file__).parent / "fixtures" / "tiny-bert"
+    torch.manual_seed(3)
+    model = AutoModelForSequenceClassification.from_pretrained(
+        base, num_labels=len(labels), id2label=dict(enumerate(labels))
+    )
+    torch.nn.init.normal_(model.classifier.weight, std=2.0)  # so that texts get unlike scores
+    model.save_pretrained(folder)
+    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
+    (folder / "training_args.bin").write_bytes(b"a pickle that must not travel")
+    return folder

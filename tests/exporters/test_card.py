@@ -1,0 +1,183 @@
+"""The model card: what the hub reads, what a person reads, and code that runs."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from automl import plan
+from automl.exporters import CheckResult, Delivery
+from automl.exporters._verdict import headline, verdict, warnings
+from automl.exporters.card import EXPORTER, PLACEHOLDER, metadata
+from tests.deliveries import make_delivery, many_labels
+
+GOLDEN = Path(__file__).parent / "goldens" / "card.md.txt"
+"""Not called .md: ruff would format the code in it."""
+RENEW = "UPDATE_GOLDENS=1 pytest tests/exporters/test_card.py"
+
+
+def written(delivery: Delivery, folder: Path, plots: tuple[str, ...] = ()) -> str:
+    (folder / "plots").mkdir(parents=True)
+    for name in plots:
+        (folder / "plots" / f"{name}.png").write_bytes(b"")
+    EXPORTER.export(delivery, folder)
+    return (folder / "README.md").read_text()
+
+
+def test_the_card_of_a_finished_run_is_as_agreed(tmp_path):
+    delivery = make_delivery(Path("/somewhere/best"))
+    found = written(delivery, tmp_path / "bundle", ("confusion", "classes", "history", "curves"))
+    if os.environ.get("UPDATE_GOLDENS"):
+        GOLDEN.write_text(found)
+    assert found == GOLDEN.read_text(), f"if the new card is better: {RENEW}"
+
+
+def test_the_hub_reads_back_what_was_written(delivery, tmp_path):
+    from huggingface_hub import ModelCard
+
+    written(delivery, tmp_path / "bundle")
+    read = ModelCard.load(tmp_path / "bundle" / "README.md").data
+    assert read.to_dict() == metadata(delivery).to_dict()
+    assert (read.pipeline_tag, read.library_name, read.license) == (
+        "text-classification", "transformers", "apache-2.0",
+    )  # fmt: skip
+
+
+def test_the_model_index_holds_the_test_results_the_goal_first(delivery):
+    results = metadata(delivery).eval_results
+    test = delivery.score.splits["test"].metrics
+    assert {one.metric_name: one.metric_value for one in results} == {
+        name: round(value, 6) for name, value in test.items()
+    }
+    assert (results[0].metric_type, results[0].metric_args) == ("f1", {"average": "macro"})
+    assert {one.dataset_split for one in results} == {"test"}
+
+
+def test_hub_models_and_data_are_linked(delivery):
+    hub = tuple(replace(one, source="hub", reference="acme/encoder@v2", revision="ab" * 20)
+                for one in delivery.plan.candidates)  # fmt: skip
+    data = replace(
+        delivery.plan.data, sources=(plan.Source("train", "acme/tickets@main", (), "cd" * 20),)
+    )
+    found = metadata(replace(delivery, plan=replace(delivery.plan, candidates=hub, data=data)))
+    assert (found.base_model, found.datasets) == ("acme/encoder", ["acme/tickets"])
+    assert found.eval_results[0].dataset_type == "acme/tickets"
+
+
+def test_folders_and_unknown_licenses_are_left_out(delivery):
+    bare = tuple(replace(one, license=None, language=()) for one in delivery.plan.candidates)
+    front = metadata(replace(delivery, plan=replace(delivery.plan, candidates=bare))).to_yaml()
+    for key in ("base_model", "license", "language", "datasets"):
+        assert f"{key}:" not in front
+
+
+def test_the_code_of_the_card_runs_on_the_bundle(bundle, capsys):
+    card = (bundle / "README.md").read_text()
+    code = re.search(r"```python\n(.*?)```", card, re.DOTALL)[1]
+    assert PLACEHOLDER in code
+    names: dict[str, object] = {}
+    exec(code.replace(PLACEHOLDER, str(bundle)), names)
+    assert "score" in capsys.readouterr().out
+
+
+def test_a_pushed_bundle_shows_its_repository_in_the_code(delivery, tmp_path):
+    export = replace(delivery.plan.export, push_to_hub="acme/support-tickets")
+    pushed = replace(delivery, plan=replace(delivery.plan, export=export))
+    code = re.search(r"```python\n(.*?)```", written(pushed, tmp_path / "bundle"), re.DOTALL)[1]
+    assert "acme/support-tickets" in code
+
+
+def test_only_pictures_that_are_there_are_shown(delivery, tmp_path):
+    card = written(delivery, tmp_path / "bundle", ("curves",))
+    assert re.findall(r"!\[[^]]*\]\((.*?)\)", card) == ["plots/curves.png"]
+
+
+def test_every_picture_of_a_real_bundle_is_shown(bundle):
+    shown = set(re.findall(r"!\[[^]]*\]\((.*?)\)", (bundle / "README.md").read_text()))
+    assert shown == {f"plots/{path.name}" for path in (bundle / "plots").iterdir()}
+
+
+def test_losing_to_the_floor_is_said_before_anything_else(delivery, tmp_path):
+    lost = replace(delivery, floor=replace(delivery.score, description="TF-IDF and a line"))
+    assert verdict(lost).standing == "below"
+    card = written(lost, tmp_path / "bundle")
+    loud = card.index("Consider shipping that instead")
+    assert loud < card.index("## How to use it")
+
+
+def test_a_floor_within_the_interval_is_not_beaten_clearly(delivery):
+    metric = delivery.plan.goal.metric
+    test = delivery.score.splits["test"]
+    close = replace(test, metrics={**test.metrics, metric: test.intervals[metric].low + 1e-6})
+    near = replace(delivery, floor=replace(delivery.floor, splits={"test": close}))
+    assert verdict(near).standing == "level"
+    assert "Not clearly better" in warnings(near)[0]
+
+
+def test_for_a_metric_to_minimise_less_is_better(delivery):
+    goal = replace(delivery.plan.goal, direction="minimize")
+    assert verdict(replace(delivery, plan=replace(delivery.plan, goal=goal))).standing == "below"
+
+
+def test_missed_checks_are_named_with_what_they_are(delivery, tmp_path):
+    missed = replace(
+        delivery,
+        checks=(CheckResult("accuracy >= 0.99", 0.874, False), CheckResult("x >= 1", None, False)),
+    )
+    assert "2 of 2 checks missed: accuracy >= 0.99 (is 0.874), x >= 1 (is unknown)." in warnings(
+        missed
+    )
+    assert "**missed**" in written(missed, tmp_path / "bundle")
+
+
+def test_a_good_result_has_no_warning(delivery):
+    assert warnings(delivery) == ()
+    assert headline(delivery).count(". ") == 0
+
+
+def test_many_classes_are_summed_up(tmp_path):
+    card = written(
+        make_delivery(Path("best"), labels=many_labels(77), rows=3080), tmp_path / "bundle"
+    )
+    section = card.split("### By class")[1].split("###")[0]
+    assert section.count("\n| ") == 2 + 12 + 1 + 4
+    assert "*61 classes between*" in section
+
+
+def test_hostile_labels_do_not_break_the_tables(tmp_path):
+    labels = ("a|b", "<img src=x>", "`tick`", "two\nlines", "[link](http://x.example)")
+    card = written(make_delivery(Path("best"), labels=labels), tmp_path / "bundle")
+    assert "<img" not in card
+    for block in re.findall(r"(?:^\|.*\n)+", card, re.MULTILINE):
+        widths = {len(re.findall(r"(?<!\\)\|", line)) for line in block.splitlines()}
+        assert len(widths) == 1, block
+
+
+def test_refused_candidates_and_failed_trials_are_told(delivery, tmp_path):
+    card = written(delivery, tmp_path / "bundle")
+    assert "needs 41 GB" in card
+    assert "loss is not a number at step 12" in card
+
+
+def test_rare_classes_are_among_the_limits(delivery, tmp_path):
+    counts = {"train": dict.fromkeys(delivery.plan.data.labels, 400) | {"refund": 7}}
+    profile = replace(delivery.plan.data.profile, class_counts=counts)
+    data = replace(delivery.plan.data, profile=profile)
+    rare = replace(delivery, plan=replace(delivery.plan, data=data))
+    assert "Fewer than 20 training rows each: refund." in written(rare, tmp_path / "bundle")
+
+
+@pytest.mark.parametrize("where", ["message", "hardware"])
+def test_paths_of_this_machine_are_hidden_wherever_they_come_from(delivery, tmp_path, where):
+    path = f"{delivery.model}/log.txt"
+    if where == "message":
+        trials = tuple(replace(trial, message=path, value=None) for trial in delivery.trials)
+        found = written(replace(delivery, trials=trials), tmp_path / "bundle")
+    else:
+        found = written(replace(delivery, hardware=path), tmp_path / "bundle")
+    assert str(delivery.model) not in found
+    assert "…/log.txt" in found

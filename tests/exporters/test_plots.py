@@ -1,0 +1,95 @@
+"""Every plot is a picture of what there is, and what there is not is left out."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from automl.exporters import _score_plots, _search_plots
+from automl.exporters._style import DOTS_PER_INCH, WIDTH, names, styled
+from automl.exporters.plots import EXPORTER
+from tests.deliveries import make_delivery, many_labels
+
+
+def size(png: bytes) -> tuple[int, int]:
+    from PIL import Image
+
+    return Image.open(io.BytesIO(png)).size
+
+
+@pytest.mark.parametrize("classes", [2, 13, 77])
+def test_score_plots_are_drawn_for_any_number_of_classes(classes):
+    delivery = make_delivery(Path("best"), labels=many_labels(classes), rows=20 * classes)
+    for draw in (_score_plots.confusion, _score_plots.per_class):
+        with styled():
+            png = draw(delivery)
+        assert png is not None
+        width, height = size(png)
+        assert width == WIDTH * DOTS_PER_INCH
+        assert height <= width
+
+
+def test_the_same_data_gives_the_same_bytes():
+    delivery = make_delivery(Path("best"))
+    with styled():
+        assert _search_plots.history(delivery) == _search_plots.history(delivery)
+
+
+def test_a_plot_without_data_is_left_out(tmp_path):
+    delivery = make_delivery(Path("best"))
+    bare = replace(delivery.score.splits["test"], confusion=(), per_class={})
+    nothing = replace(
+        delivery, trials=(), score=replace(delivery.score, splits={"test": bare})
+    )  # fmt: skip
+    EXPORTER.export(nothing, tmp_path)
+    assert not (tmp_path / "plots").exists()
+
+
+def test_one_candidate_is_not_compared_with_itself():
+    delivery = make_delivery(Path("best"))
+    alone = replace(delivery.plan, candidates=delivery.plan.candidates[:1])
+    with styled():
+        assert _search_plots.candidates(replace(delivery, plan=alone)) is None
+
+
+def test_no_mistakes_at_all_still_make_a_picture():
+    labels = many_labels(40)
+    delivery = make_delivery(Path("best"), labels=labels, rows=80)
+    perfect = tuple(
+        tuple(2 if row == column else 0 for column in range(40)) for row in range(40)
+    )  # fmt: skip
+    test = replace(delivery.score.splits["test"], confusion=perfect)
+    with styled():
+        drawn = _score_plots.confusion(
+            replace(delivery, score=replace(delivery.score, splits={"test": test}))
+        )
+    assert drawn is not None
+
+
+def test_names_the_font_cannot_show_and_mathematics_do_no_harm():
+    labels = ("退款", "price $5 and $6", "two\nlines", "x" * 60, "x" * 60 + "y", "")
+    delivery = make_delivery(Path("best"), labels=labels, rows=120)
+    with styled(), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert _score_plots.confusion(delivery) is not None
+
+
+def test_names_on_plots_are_short_and_all_different():
+    shown = names(["退款", "two\nlines", "x" * 60, "x" * 59 + "z", "x" * 60], longest=20)
+    assert shown[:2] == ["#0", "two lines"]
+    assert all(len(name) <= 24 for name in shown)
+    assert len(set(shown)) == len(shown)
+
+
+def test_drawing_leaves_the_settings_of_others_alone():
+    import matplotlib
+
+    before = matplotlib.rcParams["font.size"]
+    with styled():
+        assert matplotlib.rcParams["text.parse_math"] is False
+    assert matplotlib.rcParams["font.size"] == before
+    assert matplotlib.rcParams["text.parse_math"] is True
