@@ -1,4 +1,4 @@
-"""Recipes: from YAML text to a checked, frozen Recipe that remembers where each value was written."""
+"""Recipes: from YAML text to a checked, frozen Recipe that knows where each value was written."""
 
 from automl.recipe.loaded import LoadedRecipe, Location
 from automl.recipe.schema import Recipe

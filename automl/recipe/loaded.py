@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -27,6 +27,8 @@ class LoadedRecipe:
     path: Path
     values: Mapping[str, object]
     places: Mapping[Location, Place]
+    variables: Mapping[Location, tuple[str, ...]] = field(default_factory=dict)
+    """Names of the environment variables that a value was filled in from."""
 
     @property
     def folder(self) -> Path:
@@ -40,8 +42,15 @@ class LoadedRecipe:
                 return self.places[location[:end]]
         return None
 
-    def problem(self, location: Location, message: str, *, value: str | None = None,
-                known: tuple[str, ...] = (), hint: str | None = None) -> Problem:
+    def problem(
+        self,
+        location: Location,
+        message: str,
+        *,
+        value: str | None = None,
+        known: tuple[str, ...] = (),
+        hint: str | None = None,
+    ) -> Problem:
         """Return a Problem at ``location``; with ``value`` and ``known``, the nearest is hinted."""
         return Problem(message, self.place(location), hint or nearest(value, known))
 

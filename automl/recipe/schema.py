@@ -7,13 +7,26 @@ hyperparameters) are checked by the compiler, which knows them.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from posixpath import normpath
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
 
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
 Text = Annotated[str, StringConstraints(min_length=1)]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
+Texts = Annotated[list[Text], Field(min_length=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
@@ -30,11 +43,25 @@ def seconds_of(duration: str) -> float:
 
 
 def _checked_duration(value: Any) -> Any:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError(f"{value} has no unit: write {value}s, {value}m or {value}h")
     if isinstance(value, str):
         seconds_of(value)
     return value
 
 
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} is not a name: at most 64 letters, digits, '.', '_' and '-', "
+            "the first a letter or a digit"
+        )
+    return name
+
+
+Name = Annotated[
+    str, AfterValidator(_checked_name), Field(json_schema_extra={"pattern": f"^{_NAME.pattern}$"})
+]
 Duration = Annotated[
     str,
     BeforeValidator(_checked_duration),
@@ -42,30 +69,62 @@ Duration = Annotated[
 ]
 
 
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A rule over several keys that does not hold; ``at`` is where to point, from the section."""
+
+    at: tuple[str | int, ...]
+    message: str
+    hint: str
+
+
+def _refuse(broken: list[Broken]) -> None:
+    """Raise pydantic's error for the rules that do not hold, if any; all of them at once."""
+    if broken:
+        said = "; ".join(one.message for one in broken)
+        raise PydanticCustomError("rules", "{said}", {"said": said, "broken": broken})
+
+
 class Section(BaseModel):
     """Base of all sections: frozen, no unknown keys, no silent conversion between types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+    )
 
 
 class Data(Section):
     """Where the rows are, which columns matter, and how they are split."""
 
-    train: Text | list[Text]
+    train: Text | Texts
     """Training rows: a file (csv, tsv, json, jsonl, parquet, arrow), a folder, a glob, a saved
     dataset, a hub data set id (`owner/name` or `owner/name@revision`), an fsspec URL; or a list."""
-    validation: Share | Text | list[Text] = 0.1
+    validation: Share | Text | Texts = 0.1
     """Validation rows, on which the search is decided: a source, or a share of train."""
-    test: Share | Text | list[Text] = 0.1
+    test: Share | Text | Texts = 0.1
     """Test rows, scored once at the end: a source, or a share of train."""
     columns: dict[Text, Text] = Field(default_factory=dict)
     """Role → column name, where it cannot be inferred, e.g. `{text: body, label: queue}`."""
     group_by: Text | None = None
     """Column whose equal values never fall on two sides of a split (customer, document)."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the split. The split depends on row content and this seed, not on row order."""
     max_length: Annotated[int, Field(ge=8)] | None = None
     """Tokens a text is cut to. Left out: what the training texts need, within the model's limit."""
+
+    @model_validator(mode="after")
+    def _leaves_rows_to_train_on(self) -> Self:
+        shares = [share for share in (self.validation, self.test) if isinstance(share, float)]
+        if sum(shares) >= 1:
+            at = "test" if "test" in self.model_fields_set else "validation"
+            said = f"validation ({self.validation}) and test ({self.test})"
+            message = f"{said} leave no rows to train on"
+            _refuse([Broken((at,), message, "make their sum less than 1")])
+        return self
 
 
 class FolderModel(Section):
@@ -98,6 +157,7 @@ class HubModel(Section):
 
 
 Scalar = bool | int | float | str
+Choices = Annotated[list[Scalar], Field(min_length=1)]
 
 
 class Range(Section):
@@ -110,13 +170,27 @@ class Range(Section):
     log: bool = False
     """Search evenly in the logarithm; for values that span orders of magnitude."""
 
+    @model_validator(mode="after")
+    def _is_a_range(self) -> Self:
+        broken = []
+        if self.low >= self.high:
+            message = f"high must be greater than low ({self.low}), found {self.high}"
+            hint = "for one fixed value write the value instead of the range"
+            broken.append(Broken(("high",), message, hint))
+        if self.log and self.low <= 0:
+            message = f"low must be greater than 0 for a logarithmic range, found {self.low}"
+            hint = "a small number such as 1e-6, or `log: false`"
+            broken.append(Broken(("low",), message, hint))
+        _refuse(broken)
+        return self
+
 
 class Search(Section):
     """How configurations are found. All optional: defaults come from priors per model family."""
 
-    space: dict[Text, Range | list[Scalar] | Scalar] = Field(default_factory=dict)
+    space: dict[Text, Range | Choices | Scalar] = Field(default_factory=dict)
     """Hyperparameter → range, list of choices, or one fixed value; replaces the default."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of sampling and training."""
     sampler: Literal["tpe", "random"] = "tpe"
     """How the next configuration is drawn (Optuna)."""
@@ -136,6 +210,14 @@ class Objective(Section):
     subject_to: list[Text] = Field(default_factory=list)
     """Limits every candidate must keep, e.g. `parameters <= 100M`, `disk <= 500MB`."""
 
+    @model_validator(mode="after")
+    def _has_one_direction(self) -> Self:
+        if self.maximize is not None and self.minimize is not None:
+            message = "an objective has either maximize or minimize, found both"
+            hint = "delete one; `null` clears one that a parent recipe sets"
+            _refuse([Broken(("minimize",), message, hint)])
+        return self
+
 
 class Budget(Section):
     """When the search ends: whichever limit is reached first. Totals over all continued runs."""
@@ -146,6 +228,13 @@ class Budget(Section):
     """Search time in all, e.g. `2h` or `1h30m`; overrun by at most one evaluation interval."""
     trial_time: Duration | None = None
     """Longest one trial may take; a trial over it is ended and counts as failed."""
+
+    @model_validator(mode="after")
+    def _has_an_end(self) -> Self:
+        if self.trials is None and self.time is None:
+            message = "a budget needs trials or time, found neither"
+            _refuse([Broken(("trials",), message, "`trials: 20` or `time: 2h`")])
+        return self
 
 
 class Devices(Section):
@@ -177,6 +266,31 @@ class Export(Section):
 ModelRef = Text | FolderModel | PackageModel | HubModel
 
 
+def _identity(model: str | FolderModel | PackageModel | HubModel) -> tuple[str, ...]:
+    """Return what two spellings of one model have in common."""
+    if isinstance(model, FolderModel):
+        return ("path", normpath(model.path))
+    if isinstance(model, PackageModel):
+        return ("package", model.package)
+    if isinstance(model, HubModel):
+        return ("id", model.id, model.revision or "")
+    identifier, _, revision = model.partition("@")
+    return ("id", identifier, revision)
+
+
+def _each_once(models: list[ModelRef]) -> list[ModelRef]:
+    seen: dict[tuple[str, ...], int] = {}
+    firsts = [seen.setdefault(_identity(model), index) for index, model in enumerate(models)]
+    _refuse(
+        [
+            Broken((index,), f"this model is already item {first + 1}", "delete one of the two")
+            for index, first in enumerate(firsts)
+            if first != index
+        ]
+    )
+    return models
+
+
 class Recipe(Section):
     """A declarative description of a fine-tuning study: task, data, candidates, goal, budget."""
 
@@ -190,7 +304,7 @@ class Recipe(Section):
     """Task, e.g. `text-classification`."""
     data: Data
     """Where the rows are, which columns matter, and how they are split."""
-    models: Annotated[list[ModelRef], Field(min_length=1)]
+    models: Annotated[list[ModelRef], Field(min_length=1), AfterValidator(_each_once)]
     """Candidates: hub ids (`owner/name@revision`), `{path: folder}`, `{package: import_name}`."""
     search: Search = Field(default_factory=Search)
     """How configurations are found."""

@@ -1,0 +1,201 @@
+"""``extends``: a recipe merged over its parents, each value keeping its own place.
+
+Mappings merge key by key; lists and scalars replace. Does not know the schema, except which values
+are paths, for these start from the folder of the file that holds them.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import cast
+
+from automl.errors import Place, Problem, RecipeError
+from automl.recipe import environment, syntax
+from automl.recipe.syntax import Entry, Items, Leaf, Node, Table
+from automl.recipe.text import decode
+
+DEEPEST = 20
+"""Recipes in a chain of ``extends``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The effective tree of a recipe, and the values in it that could not be filled in."""
+
+    tree: Table
+    problems: tuple[Problem, ...]
+
+
+def gather(path: Path, environ: Mapping[str, str]) -> Merged:
+    """Return the recipe at ``path`` merged over its parents, paths relative to its folder.
+
+    Raises RecipeError when a file of it cannot be read or parsed, or extends itself.
+    """
+    if not path.exists() or path.is_dir():
+        raise RecipeError(Problem(f"{path} {_missing(path)}", hint=_similar(path, Path())))
+    reader = _Reader(environ, _absolute(path).parent)
+    try:
+        tree = reader.effective(path, ())
+    except OSError as error:
+        raise RecipeError(f"{path} cannot be read: {error.strerror or error}") from error
+    return Merged(tree, tuple(reader.problems))
+
+
+def merge(base: Table, over: Table) -> Table:
+    """Return ``over`` laid over ``base``: keys that both have merge if both values are mappings."""
+    entries = dict(base.entries)
+    for name, entry in over.entries.items():
+        below = entries.get(name)
+        node = entry.node
+        if below and isinstance(below.node, Table) and isinstance(node, Table):
+            node = merge(below.node, node)
+        entries[name] = Entry(entry.key, node)
+    return replace(over, entries=entries)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads each file once, however many recipes extend it."""
+
+    environ: Mapping[str, str]
+    folder: Path
+    problems: list[Problem] = field(default_factory=list)
+    done: dict[Path, Table] = field(default_factory=dict)
+
+    def effective(self, path: Path, chain: tuple[Path, ...]) -> Table:
+        """Return the merged tree of the file; ``chain`` holds the recipes that led to it."""
+        identity = path.resolve()
+        if identity in self.done:
+            return self.done[identity]
+        own, problems = environment.substitute(
+            syntax.parse(decode(path.read_bytes(), str(path))), self.environ
+        )
+        self.problems += problems
+        parents = self._parents(own, (*chain, path))
+        own = rebased(own, _absolute(path).parent, self.folder)
+        for parent in reversed(parents):
+            own = merge(_without_extends(parent), own)
+        self.done[identity] = own
+        return own
+
+    def _parents(self, own: Table, chain: tuple[Path, ...]) -> list[Table]:
+        trees, problems = [], []
+        for leaf in _extended(own):
+            try:
+                trees.append(self._parent(leaf, chain))
+            except OSError as error:
+                reason = error.strerror or str(error)
+                problems.append(Problem(f"{leaf.text!r} cannot be read: {reason}", leaf.place))
+            except RecipeError as error:
+                problems += error.problems
+        if problems:
+            raise RecipeError(problems)
+        return trees
+
+    def _parent(self, leaf: Leaf, chain: tuple[Path, ...]) -> Table:
+        path = Path(os.path.normpath(chain[-1].parent / leaf.text))
+        earlier = [one.resolve() for one in chain]
+        if path.resolve() in earlier:
+            loop = (*chain[earlier.index(path.resolve()) :], path)
+            shown = " → ".join(map(str, loop))
+            raise _refused(leaf.place, f"a recipe extends itself: {shown}", "remove one of these")
+        if len(chain) >= DEEPEST:
+            raise _refused(leaf.place, f"more than {DEEPEST} recipes extend each other", None)
+        if not path.exists() or path.is_dir():
+            message = f"the parent recipe {path} {_missing(path)}"
+            raise _refused(leaf.place, message, _similar(path, chain[-1].parent))
+        return self.effective(path, chain)
+
+
+def _refused(place: Place, message: str, hint: str | None) -> RecipeError:
+    return RecipeError(Problem(message, place, hint))
+
+
+def _missing(path: Path) -> str:
+    return "is a folder, not a recipe" if path.is_dir() else "is not there"
+
+
+def _similar(path: Path, start: Path) -> str | None:
+    """Return a hint with the recipe of the folder that is named most alike, as seen from start."""
+    folder = path if path.is_dir() else path.parent
+    names = sorted(one.name for one in folder.glob("*.y*ml")) if folder.is_dir() else []
+    prefix = folder if path.is_absolute() else Path(os.path.relpath(folder, start))
+    if close := get_close_matches(path.name, names, n=1, cutoff=0.5):
+        return f"did you mean {(prefix / close[0]).as_posix()!r}?"
+    hint = f"known: {', '.join((prefix / name).as_posix() for name in names)}"
+    return hint if names and len(hint) < 200 else None
+
+
+def _extended(tree: Table) -> list[Leaf]:
+    """Return the parents a recipe names; anything but text is left to validation."""
+    entry = tree.entries.get("extends")
+    if entry is None:
+        return []
+    nodes = entry.node.nodes if isinstance(entry.node, Items) else (entry.node,)
+    return [node for node in nodes if isinstance(node, Leaf) and isinstance(node.value, str)]
+
+
+def _without_extends(tree: Table) -> Table:
+    entries = {name: entry for name, entry in tree.entries.items() if name != "extends"}
+    return replace(tree, entries=entries)
+
+
+def rebased(tree: Table, folder: Path, onto: Path) -> Table:
+    """Return the tree with paths that start from ``folder`` written to start from ``onto``.
+
+    Data sources count as paths when they begin with ``./`` or ``../`` or are there; the folder of
+    a model always does.
+    """
+    if folder == onto:
+        return tree
+
+    def source(text: str) -> str:
+        explicit = text.startswith(("./", "../"))
+        return _moved(text, folder, onto) if explicit or _is_there(folder, text) else text
+
+    def model(text: str) -> str:
+        return _moved(text, folder, onto)
+
+    node: Node = tree
+    for split in ("train", "validation", "test"):
+        node = _edited(node, ("data", split), source)
+    return cast(Table, _edited(node, ("models", "path"), model))
+
+
+def _edited(node: Node, keys: tuple[str, ...], change: Callable[[str], str]) -> Node:
+    """Return the node with ``change`` applied to the text at ``keys``, in every item of a list."""
+    if isinstance(node, Items):
+        return replace(node, nodes=tuple(_edited(item, keys, change) for item in node.nodes))
+    if isinstance(node, Table) and keys and keys[0] in node.entries:
+        entry = node.entries[keys[0]]
+        changed = Entry(entry.key, _edited(entry.node, keys[1:], change))
+        return replace(node, entries={**node.entries, keys[0]: changed})
+    if isinstance(node, Leaf) and not keys and isinstance(node.value, str):
+        text = change(node.value)
+        return replace(node, value=text, text=text)
+    return node
+
+
+def _is_there(folder: Path, text: str) -> bool:
+    if "://" in text or not text:
+        return False
+    try:
+        return (folder / text).exists() or any(folder.glob(text))
+    except (ValueError, NotImplementedError, OSError):  # a pattern pathlib refuses is no path
+        return False
+
+
+def _moved(text: str, folder: Path, onto: Path) -> str:
+    if "://" in text or text.startswith("~") or Path(text).is_absolute():
+        return text
+    moved = Path(os.path.relpath(folder / text, onto)).as_posix()
+    explicit = text.startswith(("./", "../")) and not moved.startswith("../")
+    return f"./{moved}" if explicit else moved
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.abspath(path))
