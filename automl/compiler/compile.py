@@ -1,0 +1,241 @@
+"""Recipe → plan: verify, read the data, find the candidates, try them, and write down the rest.
+
+The same recipe, data and models on the same package versions give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from automl import machine, tasks
+from automl.compiler import checks, limits
+from automl.compiler.candidates import Resolution, Terms, candidate, resolve
+from automl.compiler.inspection import Question, inspect
+from automl.compiler.verify import goal, verify
+from automl.errors import CandidateError, Problem, RecipeError
+from automl.plan import (
+    BudgetPlan,
+    Candidate,
+    DataPlan,
+    DevicePlan,
+    ExportPlan,
+    Goal,
+    Plan,
+    Refusal,
+    SearchPlan,
+)
+from automl.recipe.loaded import LoadedRecipe
+from automl.recipe.schema import Devices, seconds_of
+from automl.tasks import Task
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from automl.data.load import LoadedData
+
+LIBRARIES = ("accelerate", "automl", "datasets", "optuna", "tokenizers", "torch", "transformers")
+SAMPLE_ROWS = 2000
+INSPECTED_WITH = ("python", "tokenizers", "torch", "transformers")
+"""Packages whose version may change what loading a candidate shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A plan and what it stands for on this machine."""
+
+    plan: Plan
+    tables: Mapping[str, pa.Table]
+    """Split → rows, columns named by the task's roles."""
+    models: Mapping[str, Path]
+    """Candidate id → folder that ``from_pretrained`` takes."""
+
+
+def compile_recipe(
+    loaded: LoadedRecipe,
+    jobs_folder: Path,
+    on_stage: Callable[[str, str], None] | None = None,
+    *,
+    pins: Mapping[str, str] | None = None,
+    memory_bytes: int | None = None,
+) -> Compiled:
+    """Return the plan of a recipe, with its tables and model folders.
+
+    ``jobs_folder`` keeps the log of the process that tries the candidates; ``on_stage`` hears
+    (stage, text) as work goes on; ``pins`` holds hub id → commit from a lock; ``memory_bytes`` is
+    what a device has, asked of the machine when left out. Raises RecipeError, DataError or
+    CandidateError with every problem found, JobFailed when the candidates cannot be tried.
+    """
+    from automl.data.load import load_data
+
+    problems = verify(loaded)
+    if problems:
+        raise RecipeError(problems)
+    say = on_stage or (lambda stage, text: None)
+    task = tasks.get(loaded.recipe.task)
+    say("data", "reading and splitting")
+    data = load_data(loaded, task)
+    _refuse_unknown_classes(loaded, data.plan)
+    resolution = resolve(loaded, task, pins or {}, say)
+    memory = _process_memory(loaded.recipe.devices, memory_bytes)
+    candidates = _candidates(loaded, task, data, resolution, memory, jobs_folder, say)
+    _refuse_idle_wishes(loaded, candidates)
+    return Compiled(
+        plan=_plan(loaded, task, data.plan, candidates, resolution.refused),
+        tables=data.tables,
+        models={each.id: resolution.models[each.id].path for each in candidates},
+    )
+
+
+def _candidates(
+    loaded: LoadedRecipe,
+    task: Task,
+    data: LoadedData,
+    resolution: Resolution,
+    memory: int,
+    jobs_folder: Path,
+    say: Callable[[str, str], None],
+) -> tuple[Candidate, ...]:
+    """Try what was resolved; refusals are added to the resolution's."""
+    terms = Terms(
+        tuple(limits.parse(text) for text in loaded.recipe.objective.subject_to),
+        data.plan.rows["train"],
+        loaded.recipe.search.space,
+        memory,
+    )
+    question = Question(
+        task.name,
+        data.plan.labels,
+        _sample(data.tables["train"], task),
+        loaded.recipe.data.max_length,
+        {name: version for name, version in _versions().items() if name in INSPECTED_WITH},
+    )
+    say("models", f"trying {len(resolution.models)}: head, tokenizer, lengths")
+    inspections = inspect(question, resolution.models, jobs_folder / "inspect")
+    accepted = []
+    for name, model in resolution.models.items():
+        found = candidate(name, model, inspections[name], terms)
+        if isinstance(found, Refusal):
+            resolution.refused.append(found)
+        else:
+            accepted.append(found)
+    if not accepted:
+        raise CandidateError(_all_refused(loaded, resolution.refused))
+    return tuple(accepted)
+
+
+def _all_refused(loaded: LoadedRecipe, refused: Iterable[Refusal]) -> list[Problem]:
+    head = loaded.problem(("models",), "no candidate is left")
+    return [head, *(Problem(f"{each.reference} is refused: {each.reason}") for each in refused)]
+
+
+def _sample(train: pa.Table, task: Task) -> tuple[Mapping[str, object], ...]:
+    """Training rows by role. Tables are ordered by row hash, so the first rows are a fair draw."""
+    roles = [role.name for role in task.roles if role.name in train.column_names]
+    return tuple(train.select(roles).slice(0, SAMPLE_ROWS).to_pylist())
+
+
+def _refuse_unknown_classes(loaded: LoadedRecipe, data: DataPlan) -> None:
+    problems = []
+    for index, text in enumerate(loaded.recipe.checks):
+        label = checks.parse(text).label
+        if label is not None and label not in data.labels:
+            problems.append(
+                loaded.problem(
+                    ("checks", index),
+                    f"the data has no class {label!r}",
+                    value=label,
+                    known=data.labels,
+                )
+            )
+    if problems:
+        raise RecipeError(problems)
+
+
+def _refuse_idle_wishes(loaded: LoadedRecipe, candidates: Iterable[Candidate]) -> None:
+    searched = {parameter.name for each in candidates for parameter in each.space}
+    idle = [name for name in loaded.recipe.search.space if name not in searched]
+    if idle:
+        raise RecipeError(
+            loaded.problem(
+                ("search", "space", name),
+                f"none of the candidates has {name}",
+                hint=f"remove {name} from search.space",
+            )
+            for name in idle
+        )
+
+
+def _process_memory(devices: Devices, device_bytes: int | None) -> int:
+    """Bytes one training process may fill: a GPU's trials share it, on a CPU all processes do."""
+    gpus = machine.gpus() if device_bytes is None else ()
+    if gpus:
+        return min(gpu.memory_bytes for gpu in gpus) // devices.trials_per_device
+    total = machine.memory_bytes() if device_bytes is None else device_bytes
+    return total // (devices.trials_per_device * devices.per_trial)
+
+
+def _plan(
+    loaded: LoadedRecipe,
+    task: Task,
+    data: DataPlan,
+    candidates: tuple[Candidate, ...],
+    refused: Iterable[Refusal],
+) -> Plan:
+    recipe = loaded.recipe
+    metric, direction = goal(loaded, task)
+    search, devices, budget = recipe.search, recipe.devices, recipe.budget
+    return Plan(
+        name=recipe.name,
+        task=task.name,
+        recipe_sha256=recipe_sha256(loaded),
+        data=data,
+        candidates=candidates,
+        refused=tuple(refused),
+        search=SearchPlan(
+            search.seed,
+            search.sampler,
+            search.pruner,
+            math.ceil(data.rows["train"] / search.evaluations_per_epoch),
+        ),
+        goal=Goal(metric, direction, tuple(recipe.objective.subject_to)),
+        budget=BudgetPlan(
+            budget.trials,
+            seconds_of(budget.time) if budget.time else None,
+            seconds_of(budget.trial_time) if budget.trial_time else None,
+        ),
+        devices=DevicePlan(
+            devices.executor,
+            devices.per_trial,
+            devices.trials_per_device,
+            devices.threads,
+            devices.precision,
+        ),
+        checks=tuple(recipe.checks),
+        export=ExportPlan(
+            tuple(recipe.export.formats), recipe.export.push_to_hub, recipe.export.private
+        ),
+        versions=_versions(),
+    )
+
+
+def recipe_sha256(loaded: LoadedRecipe) -> str:
+    """Return the SHA-256 of the recipe's effective values, defaults included, comments not.
+
+    Where a value was written, in the recipe or a parent, does not matter.
+    """
+    values = loaded.recipe.model_dump(mode="json", exclude={"extends"})
+    text = json.dumps(values, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    found = {name: metadata.version(name) for name in LIBRARIES}
+    return {"python": platform.python_version(), **found}

@@ -1,0 +1,64 @@
+"""Whether a model's family has the task's head, and its files a tokenizer, before loading either.
+
+The families are read from transformers' source with ``ast``: importing it would import torch.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from automl.catalog import FoundModel
+from automl.catalog.files import VOCABULARIES
+from automl.tasks import Task
+
+SOURCE = Path("models", "auto", "modeling_auto.py")
+
+
+def objection(model: FoundModel, task: Task) -> str | None:
+    """Return why the model cannot do the task, or None; loading it may still show a reason."""
+    family = str(model.config["model_type"])
+    own_code = model.trust_remote_code and task.auto_class in _auto_map(model.config)
+    if not own_code and family not in families(task.mapping):
+        return _without_head(family, task)
+    reads_text = any(role.kind == "text" for role in task.roles)
+    if reads_text and not any(name in model.sizes for name in VOCABULARIES):
+        return "it has no tokenizer files (tokenizer.json, vocab.txt or the like)"
+    return None
+
+
+@cache
+def families(mapping: str) -> frozenset[str]:
+    """Return the model types that transformers lists in ``mapping`` (a name in modeling_auto).
+
+    Raises KeyError when the installed transformers has no such mapping.
+    """
+    spec = importlib.util.find_spec("transformers")
+    assert spec is not None
+    assert spec.origin is not None
+    tree = ast.parse((Path(spec.origin).parent / SOURCE).read_bytes())
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign) and _names(statement.targets) == [mapping]:
+            assert isinstance(statement.value, ast.Call)
+            return frozenset(key for key, _ in ast.literal_eval(statement.value.args[0]))
+    raise KeyError(mapping)
+
+
+def _names(targets: Iterable[ast.expr]) -> list[str]:
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def _auto_map(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = config.get("auto_map")
+    return found if isinstance(found, dict) else {}
+
+
+def _without_head(family: str, task: Task) -> str:
+    return (
+        f"transformers has no {task.auto_class} for its model_type {family!r}, so it cannot do "
+        f"{task.name}"
+    )

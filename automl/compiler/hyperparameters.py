@@ -1,0 +1,85 @@
+"""The hyperparameters a recipe may search: their kinds and hard limits. No defaults: see priors."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from automl.plan import Scalar
+
+
+@dataclass(frozen=True, slots=True)
+class Hyperparameter:
+    """One hyperparameter; ``low`` and ``high`` are what makes sense at all, both included."""
+
+    name: str
+    kind: Literal["float", "int", "choice"]
+    description: str
+    low: float = -math.inf
+    high: float = math.inf
+    choices: tuple[str, ...] = ()
+    relative: bool = False
+    """Searched as a factor of the model family's prior."""
+    rule: str = ""
+    """Said of a value that is not among ``choices``; left out, the choices are listed."""
+
+    def fault(self, value: Scalar) -> str | None:
+        """Return the rule that ``value`` breaks, or None when it may be used."""
+        if self.kind == "choice":
+            rule = self.rule or f"must be one of {', '.join(self.choices)}"
+            return None if value in self.choices else rule
+        if isinstance(value, bool | str) or not math.isfinite(value):
+            return "must be a number"
+        if self.kind == "int" and value != int(value):
+            return "must be a whole number"
+        if not self.low <= value <= self.high:
+            return f"must be from {self.low:g} to {self.high:g}"
+        return None
+
+    def cast(self, value: Scalar) -> Scalar:
+        """Return a faultless value in this hyperparameter's own type."""
+        if isinstance(value, str) or self.kind == "choice":
+            return value
+        return int(value) if self.kind == "int" else float(value)
+
+
+HYPERPARAMETERS = {
+    each.name: each
+    for each in (
+        Hyperparameter(
+            "learning_rate", "float", "AdamW's peak learning rate", 1e-8, 1.0, relative=True
+        ),
+        Hyperparameter("epochs", "int", "passes over the training rows", 1, 1000),
+        Hyperparameter(
+            "batch_size", "int", "rows per optimizer step, over all processes", 1, 65536
+        ),
+        Hyperparameter("weight_decay", "float", "AdamW's decoupled weight decay", 0.0, 1.0),
+        Hyperparameter("warmup_ratio", "float", "share of the steps that warm up", 0.0, 0.9),
+        Hyperparameter(
+            "schedule",
+            "choice",
+            "how the learning rate falls after warm-up",
+            choices=("linear", "cosine", "constant"),
+        ),
+        Hyperparameter(
+            "label_smoothing", "float", "share of the target spread over all classes", 0.0, 0.9
+        ),
+        Hyperparameter(
+            "max_grad_norm", "float", "norm gradients are clipped to; 0 clips nothing", 0.0, 1e6
+        ),
+        Hyperparameter("dropout", "float", "dropout before the classifier", 0.0, 0.9),
+        Hyperparameter(
+            "method",
+            "choice",
+            "what is trained: full trains every weight",
+            choices=("full",),
+            rule="can be only full so far: adapters such as LoRA are not supported yet",
+        ),
+    )
+}
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all hyperparameters, in the order of the search space."""
+    return tuple(HYPERPARAMETERS)

@@ -1,0 +1,97 @@
+"""The lock: the part of a plan that is committed next to the recipe. Knows files by name only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from automl import documents
+from automl.plan import FileHash, Parameter, Plan, Source
+
+
+@dataclass(frozen=True, slots=True)
+class LockedData:
+    """The rows, pinned: ``fingerprint`` over their content, ``split`` over their division."""
+
+    sources: tuple[Source, ...]
+    fingerprint: str
+    split: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LockedModel:
+    """One candidate, pinned, with the space it is searched over."""
+
+    id: str
+    source: Literal["folder", "hub", "package"]
+    reference: str
+    revision: str | None
+    files: tuple[FileHash, ...]
+    max_length: int
+    space: tuple[Parameter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """What must stay the same for a run to mean the same."""
+
+    name: str
+    task: str
+    data: LockedData
+    models: tuple[LockedModel, ...]
+    seeds: Mapping[str, int]
+    """``search`` draws configurations and trains, ``split`` divides the rows."""
+    versions: Mapping[str, str]
+    schema: Literal["automl/lock"] = "automl/lock"
+    version: int = 1
+
+    def pins(self) -> dict[str, str]:
+        """Return hub id → commit, for compiling with the revisions held here."""
+        return {
+            model.reference: model.revision
+            for model in self.models
+            if model.source == "hub" and model.revision is not None
+        }
+
+
+def make_lock(plan: Plan) -> Lock:
+    """Return the lock of a plan."""
+    return Lock(
+        name=plan.name,
+        task=plan.task,
+        data=LockedData(
+            plan.data.sources, plan.data.fingerprint, plan.data.split.hash, plan.data.labels
+        ),
+        models=tuple(
+            LockedModel(
+                each.id,
+                each.source,
+                each.reference,
+                each.revision,
+                each.files,
+                each.max_length,
+                each.space,
+            )
+            for each in plan.candidates
+        ),
+        seeds={"search": plan.search.seed, "split": plan.data.split.seed},
+        versions=plan.versions,
+    )
+
+
+def lock_path(recipe: Path) -> Path:
+    """Return where the recipe's lock lies: beside it, ``recipe.yaml`` → ``recipe.lock``."""
+    return recipe.with_suffix(".lock")
+
+
+def read_lock(path: Path) -> Lock:
+    """Return the lock at ``path``; InputError when it is not one, or of a newer version."""
+    return documents.read(Lock, path)
+
+
+def write_lock(path: Path, lock: Lock) -> None:
+    """Write the lock atomically."""
+    documents.write(path, lock)

@@ -1,0 +1,128 @@
+"""What is worth trying per model family and size, before anything is measured. One table.
+
+Each row carries its citation. Knows the family (``model_type``), the number of weights and how
+many training rows there are; nothing of recipes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+DECODERS = frozenset(
+    {
+        "arcee",
+        "bloom",
+        "codegen",
+        "cohere",
+        "cohere2",
+        "falcon",
+        "gemma",
+        "gemma2",
+        "gemma3_text",
+        "glm",
+        "gpt2",
+        "gpt_bigcode",
+        "gpt_neo",
+        "gpt_neox",
+        "gptj",
+        "granite",
+        "helium",
+        "llama",
+        "mistral",
+        "mixtral",
+        "mpt",
+        "nemotron",
+        "olmo",
+        "olmo2",
+        "opt",
+        "phi",
+        "phi3",
+        "qwen2",
+        "qwen3",
+        "smollm3",
+        "stablelm",
+        "starcoder2",
+    }
+)
+"""Families that read left to right; a classifier on them looks at the last token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """A row of the table: for whom (``families`` empty: any), what to search, and why."""
+
+    families: frozenset[str]
+    largest: float
+    """Weights up to which the row holds."""
+    learning_rate: float
+    source: str
+    """Where the learning rate comes from, and whatever else the row states itself."""
+    steps_source: str = "FLAML; ELECTRA; Mosbach et al. 2021"
+    """Where epochs and batch sizes come from."""
+    also: str = "ELECTRA; AutoGluon-MM; Quick-Tune"
+    """Where weight decay, warm-up, schedule, smoothing and clipping come from."""
+    factor: float = 10.0
+    """The learning rate is searched from prior / factor to prior × factor."""
+    epochs: tuple[int, int, int] = (1, 3, 5)
+    """Low, default, high."""
+    batch_sizes: tuple[int, ...] = (8, 16, 32, 64)
+    batch_size: int = 32
+    weight_decay: tuple[float, float, float] = (1e-5, 0.01, 0.1)
+    """Low, default, high; searched in the logarithm."""
+    warmup_ratio: float = 0.1
+    label_smoothing: tuple[float, float] = (0.0, 0.1)
+    """Default, high."""
+    schedules: tuple[str, ...] = ("linear", "cosine")
+    max_grad_norm: float = 1.0
+    dropout: tuple[float, float] = (0.1, 0.1)
+    """Low (the default) and high, for families with a classifier dropout."""
+
+
+ANY = float("inf")
+M = 1e6
+DEBERTA = frozenset({"deberta", "deberta-v2"})
+GLUE = "DeBERTa-v3 GLUE scripts"
+SMALL_DATA_ROWS = 2000
+SMALL_DATA_EPOCHS = (2, 5, 10)
+"""Fewer than 2,000 rows are few steps an epoch: longer training is what makes small-data
+fine-tuning stable (Mosbach et al. 2021)."""
+
+PRIORS = (
+    Prior(DEBERTA, 150 * M, 4.5e-5, GLUE, steps_source=GLUE, epochs=(2, 3, 8), dropout=(0.1, 0.2)),
+    Prior(DEBERTA, 250 * M, 1.5e-5, GLUE, steps_source=GLUE, epochs=(2, 3, 8), dropout=(0.1, 0.2)),
+    Prior(DEBERTA, ANY, 7e-6, GLUE, steps_source=GLUE, epochs=(2, 3, 8), dropout=(0.1, 0.2)),
+    Prior(frozenset({"electra"}), 200 * M, 1e-4, "google-research/electra"),
+    Prior(frozenset({"electra"}), ANY, 5e-5, "google-research/electra"),
+    Prior(
+        frozenset({"modernbert"}),
+        ANY,
+        3e-5,
+        "ModernBERT GLUE jobs",
+        steps_source="ModernBERT GLUE jobs",
+        epochs=(2, 3, 10),
+        batch_sizes=(16, 32, 64),
+        weight_decay=(1e-6, 1e-5, 1e-5),
+    ),
+    Prior(frozenset({"t5", "mt5", "umt5"}), ANY, 2e-4, "transformers pull request 13240"),
+    Prior(DECODERS, 2 * M, 1e-3, "own runs: 1e-3 beat 3e-4 and 3e-3 on stories260K, banking77"),
+    Prior(DECODERS, 40 * M, 3e-4, "as for small encoders"),
+    Prior(DECODERS, ANY, 2e-5, "LoRA Without Regret: a tenth of LoRA's 2e-4"),
+    Prior(frozenset(), 40 * M, 3e-4, "own runs: 2e-4 to 4e-4 won on MiniLM-L6"),
+    Prior(frozenset(), ANY, 2e-5, "FLAML AutoNLP range"),
+)
+"""The first row whose families and size match holds."""
+
+
+def prior(family: str, parameters: int, train_rows: int) -> Prior:
+    """Return the row for a model of ``family`` with ``parameters`` weights on ``train_rows``."""
+    found = next(
+        row
+        for row in PRIORS
+        if (not row.families or family in row.families) and parameters <= row.largest
+    )
+    if train_rows < SMALL_DATA_ROWS:
+        low, default, high = (
+            max(pair) for pair in zip(found.epochs, SMALL_DATA_EPOCHS, strict=True)
+        )
+        return replace(found, epochs=(low, default, high))
+    return found

@@ -1,0 +1,212 @@
+"""What can be checked of a recipe without opening its data or its models. Imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from automl import plugins, tasks
+from automl.catalog import hub
+from automl.compiler import checks, limits
+from automl.compiler.hyperparameters import HYPERPARAMETERS, names
+from automl.compiler.references import reference_problems
+from automl.compiler.space import faults
+from automl.errors import Problem
+from automl.plan import Direction
+from automl.recipe.loaded import LoadedRecipe, Location
+from automl.tasks import Task
+
+EXECUTORS, EXPORTERS = "automl.executors", "automl.exporters"
+"""Looked up in the registry by name: both stand above the compiler."""
+
+
+def verify(loaded: LoadedRecipe) -> tuple[Problem, ...]:
+    """Return everything wrong with the recipe that needs neither data nor models; () when none."""
+    found = (
+        *_task_problems(loaded),
+        *reference_problems(loaded),
+        *_space_problems(loaded),
+        *_limit_problems(loaded),
+        *_device_problems(loaded),
+        *_export_problems(loaded),
+    )
+    return tuple(sorted(found, key=_position))
+
+
+def _position(problem: Problem) -> tuple[str, int, int]:
+    place = problem.place
+    return (place.file, place.line, place.column) if place else ("", 0, 0)
+
+
+def goal(loaded: LoadedRecipe, task: Task) -> tuple[str, Direction]:
+    """Return the metric and direction that a verified recipe optimises."""
+    objective = loaded.recipe.objective
+    wanted = objective.maximize or objective.minimize or task.objective
+    metric = next(each for each in task.metrics if each.name == wanted)
+    return metric.name, metric.direction
+
+
+def _task_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
+    name = loaded.recipe.task
+    if name not in tasks.names():
+        yield loaded.problem(
+            ("task",), f"there is no task {name!r}", value=name, known=tasks.names()
+        )
+        return
+    task = tasks.get(name)
+    yield from _column_problems(loaded, task)
+    yield from _objective_problems(loaded, task)
+    yield from _check_problems(loaded, task)
+
+
+def _column_problems(loaded: LoadedRecipe, task: Task) -> Iterator[Problem]:
+    columns = loaded.recipe.data.columns
+    roles = tuple(role.name for role in task.roles)
+    for role in columns:
+        if role not in roles:
+            yield loaded.problem(
+                ("data", "columns", role),
+                f"{task.name} has no column role {role!r}",
+                value=role,
+                known=roles,
+            )
+    for column, count in Counter(columns.values()).items():
+        if count > 1:
+            used = [role for role in columns if columns[role] == column]
+            yield loaded.problem(
+                ("data", "columns", used[1]),
+                f"the column {column!r} is given to {' and '.join(used)}",
+                hint="each role reads a column of its own",
+            )
+
+
+def _objective_problems(loaded: LoadedRecipe, task: Task) -> Iterator[Problem]:
+    objective = loaded.recipe.objective
+    wishes: Mapping[Direction, str | None] = {
+        "maximize": objective.maximize,
+        "minimize": objective.minimize,
+    }
+    for direction, wanted in wishes.items():
+        if wanted is None:
+            continue
+        where: Location = ("objective", direction)
+        metrics = {metric.name: metric for metric in task.metrics}
+        if wanted not in metrics:
+            yield _unknown_metric(loaded, where, wanted, task)
+        elif metrics[wanted].direction != direction:
+            right = metrics[wanted].direction
+            better = "larger" if right == "maximize" else "smaller"
+            yield loaded.problem(
+                where, f"{wanted} is better when {better}", hint=f"write {right}: {wanted}"
+            )
+
+
+def _unknown_metric(loaded: LoadedRecipe, where: Location, name: str, task: Task) -> Problem:
+    return loaded.problem(
+        where,
+        f"{task.name} has no metric {name!r}",
+        value=name,
+        known=tuple(metric.name for metric in task.metrics),
+    )
+
+
+def _check_problems(loaded: LoadedRecipe, task: Task) -> Iterator[Problem]:
+    metrics = {metric.name for metric in task.metrics}
+    classes = any(role.kind == "class" for role in task.roles)
+    for index, text in enumerate(loaded.recipe.checks):
+        where: Location = ("checks", index)
+        try:
+            check = checks.parse(text)
+        except ValueError as error:
+            yield loaded.problem(where, str(error))
+            continue
+        if check.label is not None and not classes:
+            yield loaded.problem(where, f"{task.name} has no classes to check one of")
+        elif check.label is not None and check.metric not in checks.PER_CLASS:
+            yield loaded.problem(
+                where,
+                f"{check.metric!r} is not measured per class",
+                value=check.metric,
+                known=checks.PER_CLASS,
+            )
+        elif check.label is None and check.metric in checks.PER_CLASS and classes:
+            yield _unnamed_class(loaded, where, check, metrics)
+        elif check.label is None and check.metric not in metrics:
+            yield _unknown_metric(loaded, where, check.metric, task)
+
+
+def _unnamed_class(
+    loaded: LoadedRecipe, where: Location, check: checks.Check, metrics: set[str]
+) -> Problem:
+    over_all = f", or macro_{check.metric}" if f"macro_{check.metric}" in metrics else ""
+    return loaded.problem(
+        where,
+        f"{check.metric} is measured per class",
+        hint=f"name the class: {check.metric}[class] {check.operator} {check.threshold:g}"
+        f"{over_all}",
+    )
+
+
+def _space_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
+    for name, entry in loaded.recipe.search.space.items():
+        where: Location = ("search", "space", name)
+        if name not in HYPERPARAMETERS:
+            problem = loaded.problem(
+                where, f"there is no hyperparameter {name!r}", value=name, known=names()
+            )
+            every = f"known: {', '.join(names())}"
+            hint = problem.hint if problem.hint == every else f"{problem.hint} {every}"
+            yield Problem(problem.message, problem.place, hint)
+            continue
+        for inside, fault in faults(HYPERPARAMETERS[name], entry):
+            yield loaded.problem((*where, *inside), f"{name} {fault}")
+
+
+def _limit_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
+    for index, text in enumerate(loaded.recipe.objective.subject_to):
+        where: Location = ("objective", "subject_to", index)
+        try:
+            limits.parse(text)
+        except KeyError as error:
+            quantity = str(error.args[0])
+            yield loaded.problem(
+                where,
+                f"{quantity!r} is not a quantity that can be limited",
+                value=quantity,
+                known=limits.QUANTITIES,
+            )
+        except ValueError as error:
+            yield loaded.problem(where, str(error))
+
+
+def _device_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
+    name, known = loaded.recipe.devices.executor, plugins.names(EXECUTORS)
+    if name not in known:
+        yield loaded.problem(
+            ("devices", "executor"), f"there is no executor {name!r}", value=name, known=known
+        )
+
+
+def _export_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
+    known = _formats()
+    for index, name in enumerate(loaded.recipe.export.formats):
+        if name not in known:
+            yield loaded.problem(
+                ("export", "formats", index),
+                f"there is no export format {name!r}",
+                value=name,
+                known=known,
+            )
+    target = loaded.recipe.export.push_to_hub
+    if target is not None and (hub.parse(target) or ("", "revision"))[1] is not None:
+        yield loaded.problem(
+            ("export", "push_to_hub"), f"{target!r} is no hub repository", hint="write owner/name"
+        )
+
+
+def _formats() -> tuple[str, ...]:
+    return tuple(
+        name
+        for name in plugins.names(EXPORTERS)
+        if plugins.load(EXPORTERS, name, "EXPORTER").format
+    )

@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from automl.compiler.verify import verify
+from automl.errors import render
+from tests.compiler.conftest import TINY
+
+CASES = [
+    ("task: text-clasification", "there is no task 'text-clasification'",
+     "did you mean 'text-classification'?"),
+    ("objective: {maximize: acuracy}", "text-classification has no metric 'acuracy'",
+     "did you mean 'accuracy'?"),
+    ("objective: {minimize: accuracy}", "accuracy is better when larger",
+     "write maximize: accuracy"),
+    ("objective: {maximize: log_loss}", "log_loss is better when smaller",
+     "write minimize: log_loss"),
+    ("objective: {subject_to: [paramters <= 1M]}",
+     "'paramters' is not a quantity that can be limited", "did you mean 'parameters'?"),
+    ("objective: {subject_to: [disk <= 1 parsec]}", "'parsec' is no unit of disk", None),
+    ("objective: {subject_to: [small]}", "'small' is not a limit", None),
+    ("checks: [accuracy = 1]", "'accuracy = 1' is not a check", None),
+    ("checks: [acuracy >= 0.5]", "text-classification has no metric 'acuracy'",
+     "did you mean 'accuracy'?"),
+    ('checks: ["accuracy[billing] >= 0.5"]', "'accuracy' is not measured per class",
+     "known: precision, recall, f1"),
+    ("checks: [f1 >= 0.5]", "f1 is measured per class",
+     "name the class: f1[class] >= 0.5, or macro_f1"),
+    ("data: {train: messages.csv, columns: {txt: body}}",
+     "text-classification has no column role 'txt'", "did you mean 'text'?"),
+    ("data: {train: messages.csv, columns: {text: body, label: body}}",
+     "the column 'body' is given to text and label", "each role reads a column of its own"),
+    ("data: {train: mesages.csv}", "mesages.csv does not exist", "did you mean 'messages.csv'?"),
+    ("data: {train: 'part-*.csv'}", "no file matches part-*.csv",
+     "the pattern is relative to the recipe"),
+    ("data: {train: [messages.csv, more.csv]}", "more.csv does not exist", None),
+    ("data: {train: messages.csv, test: tiny/none}", "tiny/none does not exist", None),
+    ("search: {space: {learning_rte: 1e-4}}", "there is no hyperparameter 'learning_rte'",
+     "did you mean 'learning_rate'? known: learning_rate, epochs"),
+    ("search: {space: {batch_size: [8, 0]}}", "batch_size must be from 1 to 65536, not 0", None),
+    ("search: {space: {method: lora}}", "method can be only full so far", None),
+    ("devices: {executor: locl}", "there is no executor 'locl'", "did you mean 'local'?"),
+    ("export: {formats: [safetensor]}", "there is no export format 'safetensor'",
+     "did you mean 'safetensors'?"),
+    ("export: {push_to_hub: mine}", "'mine' is no hub repository", "write owner/name"),
+    ("models: [{path: tinny}]", "the model folder tinny does not exist", "did you mean 'tiny'?"),
+    ("models: [{path: messages.csv}]", "messages.csv is a file", None),
+    ("models: [tiny]", "tiny is a folder, and a plain name is a hub id", "{path: tiny}"),
+    ("models: [bert-base-uncased]", "'bert-base-uncased' is no hub id", "write owner/name"),
+    ("models: [{package: no_such_weights}]", "the package no_such_weights is not installed",
+     "pip install no-such-weights"),
+    ("models: [automl]", "automl is an installed package", "{package: automl}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "message", "hint"), CASES, ids=[case[0] for case in CASES])
+def test_a_mistake_is_named_at_its_place(recipe, line: str, message: str, hint: str | None) -> None:
+    loaded = recipe(line)
+    (problem,) = verify(loaded)
+    assert message in problem.message
+    assert hint is None or (problem.hint or "").startswith(hint)
+    assert problem.place is not None
+    assert problem.place.text.startswith(line.split(":")[0])
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        (),
+        ("models: [acme/tiny, acme/tiny@v1, {id: acme/other, revision: main}]",),
+        ("data: {train: acme/rows, test: 's3://bucket/rows.csv'}",),
+        ("data: {train: '*.csv'}",),
+        ("data: {train: .}",),
+        ("objective: {minimize: log_loss, subject_to: [disk <= 1GB, parameters < 5K]}",),
+        ('checks: ["recall[any class] >= 0.5", log_loss < 2]',),
+        ("export: {push_to_hub: acme/bundle}",),
+        ("search: {space: {epochs: 3, schedule: [linear, constant]}}",),
+    ],
+)
+def test_a_sound_recipe_has_no_problems(recipe, lines: tuple[str, ...]) -> None:
+    assert verify(recipe(*lines)) == ()
+
+
+def test_a_hub_id_that_names_a_subfolder_here_is_taken_for_the_folder(recipe, folder) -> None:
+    shutil.copytree(TINY, folder / "models" / "tiny")
+    (problem,) = verify(recipe("models: [models/tiny]"))
+    assert problem.hint == "{path: models/tiny}"
+
+
+def test_all_mistakes_come_at_once_in_the_order_of_the_file(recipe) -> None:
+    problems = verify(
+        recipe(
+            "models: [{path: tinny}]",
+            "checks: [acuracy >= 0.5]",
+            "search: {space: {epochs: 0}}",
+            "objective: {minimize: accuracy}",
+        )
+    )
+    assert [problem.place.line for problem in problems if problem.place] == [5, 6, 7, 8]
+
+
+def test_a_problem_reads_as_place_line_caret_and_hint(recipe) -> None:
+    (problem,) = verify(recipe("checks: [acuracy >= 0.5]"))
+    assert render(problem).splitlines()[1:] == [
+        "  6 | checks: [acuracy >= 0.5]",
+        "    |          ^",
+        "  hint: did you mean 'accuracy'?",
+    ]
