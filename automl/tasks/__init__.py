@@ -81,8 +81,9 @@ class Task(Protocol):
         """Return what turns encoded rows into a padded batch of tensors."""
         ...
 
-    def score(self, logits: np.ndarray, targets: np.ndarray, labels: Sequence[str]
-              ) -> dict[str, float]:
+    def score(
+        self, logits: np.ndarray, targets: np.ndarray, labels: Sequence[str]
+    ) -> dict[str, float]:
         """Return every metric of ``metrics``."""
         ...
 

@@ -1,0 +1,18 @@
+"""The metrics of classification by name, light to import; ``_classes`` computes them."""
+
+from __future__ import annotations
+
+from automl.tasks import Metric
+
+CLASSIFICATION = (
+    Metric("accuracy", "maximize", "Share of rows whose class is predicted."),
+    Metric("macro_f1", "maximize", "F1 averaged over the classes, each weighing the same."),
+    Metric("weighted_f1", "maximize", "F1 averaged over the classes, weighted by their rows."),
+    Metric("balanced_accuracy", "maximize", "Recall averaged over the classes."),
+    Metric(
+        "matthews_correlation",
+        "maximize",
+        "Correlation of predicted and true classes: 0 is chance, 1 is perfect.",
+    ),
+    Metric("log_loss", "minimize", "Mean negative log-probability of the true class."),
+)

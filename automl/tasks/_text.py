@@ -1,0 +1,179 @@
+"""What tasks over text share: tokenizers with a pad token, models with a new head, padding.
+
+Heavy libraries are imported inside. Knows no class names, metrics or floors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import CandidateError
+from automl.plan import Scalar
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+DROPOUTS = (
+    "classifier_dropout",
+    "seq_classif_dropout",
+    "cls_dropout",
+    "classifier_dropout_prob",
+    "classifier_dropout_rate",
+    "summary_last_dropout",
+    "head_dropout",
+    "final_dropout",
+)
+"""What model families call the dropout before the head; the first one a config has is set."""
+_HEADS = ("pooler", "pooling", "summary", "classifier", "score")
+"""Parts that sit inside some families' backbone but belong to a head: new in many checkpoints."""
+IGNORED = -100
+"""Target that the loss leaves out; what targets are padded with."""
+
+
+def load_tokenizer(path: str, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """Return the tokenizer in the folder, padding on the right, with a pad token.
+
+    A tokenizer without one (decoders) pads with its end, else its unknown token: padding is
+    masked. Raises CandidateError with a plain reason when it can't be loaded or can't pad.
+    """
+    from transformers import AutoTokenizer
+
+    _check_folder(path)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
+    except Exception as error:  # the file is someone else's: whatever it raises is the reason
+        raise CandidateError(f"its tokenizer can't be loaded: {_in_short(error)}") from error
+    for trace in ("is_local", "local_files_only"):
+        # How it was loaded here says nothing about the copy that is saved with the model.
+        tokenizer.init_kwargs.pop(trace, None)
+    tokenizer.padding_side = "right"
+    if tokenizer.pad_token_id is None:
+        substitute = tokenizer.eos_token or tokenizer.unk_token
+        if substitute is None:
+            raise CandidateError("its tokenizer has no pad token, nor one that could stand in")
+        tokenizer.pad_token = substitute
+    return tokenizer
+
+
+def load_model(
+    auto_class: str,
+    path: str,
+    hyperparameters: Mapping[str, Scalar],
+    trust_remote_code: bool,
+    **settings: Any,
+) -> PreTrainedModel:
+    """Return the folder's model in float32 with a head by ``auto_class``, configured by ``settings``.
+
+    Head weights that are absent or of another size are drawn from torch's generator. Raises
+    CandidateError with a plain reason when the config is unreadable or any other weight is missing
+    or of another shape: such a model would train from noise without a word.
+    """
+    import torch
+    import transformers
+
+    config = _load_config(path, hyperparameters, trust_remote_code, settings)
+    try:
+        model, found = getattr(transformers, auto_class).from_pretrained(
+            path,
+            config=config,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            use_safetensors=True,
+            trust_remote_code=trust_remote_code,
+            output_loading_info=True,
+        )
+    except Exception as error:  # the file is someone else's: whatever it raises is the reason
+        raise CandidateError(f"it can't be loaded: {_in_short(error)}") from error
+    new = set(found["missing_keys"]) | {key for key, *_ in found["mismatched_keys"]}
+    if lost := sorted(key for key in new if not _in_head(key, model.base_model_prefix)):
+        raise CandidateError(
+            f"{len(lost)} of its weights are missing or of another shape, e.g. {lost[0]}"
+        )
+    return model
+
+
+def _load_config(
+    path: str,
+    hyperparameters: Mapping[str, Scalar],
+    trust_remote_code: bool,
+    settings: Mapping[str, Any],
+) -> PretrainedConfig:
+    from transformers import AutoConfig
+
+    _check_folder(path)
+    try:
+        config = AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code, **settings)
+    except Exception as error:  # the file is someone else's: whatever it raises is the reason
+        raise CandidateError(f"its config can't be read: {_in_short(error)}") from error
+    if (dropout := hyperparameters.get("dropout")) is not None:
+        known = next((name for name in DROPOUTS if hasattr(config, name)), None)
+        if known is not None:
+            setattr(config, known, float(dropout))
+    if getattr(config, "pad_token_id", None) is None:
+        config.pad_token_id = load_tokenizer(path, trust_remote_code).pad_token_id
+    return config
+
+
+def _check_folder(path: str) -> None:
+    """Raise CandidateError where transformers would take the path for a hub id and go looking."""
+    if not Path(path).is_dir():
+        raise CandidateError(f"there is no folder {path}")
+
+
+def _in_head(key: str, base_model_prefix: str) -> bool:
+    outside = bool(base_model_prefix) and not key.startswith(f"{base_model_prefix}.")
+    return outside or any(part in key for part in _HEADS)
+
+
+def _in_short(error: BaseException) -> str:
+    words = " ".join(str(error).split()).rstrip(" :")
+    return words[:200] or type(error).__name__
+
+
+@dataclass(frozen=True, slots=True)
+class Padder:
+    """Turns encoded rows into a batch of int64 tensors, padded to the longest of them.
+
+    Written out because the tokenizer's own padding costs more than a small model's step: it
+    validates and copies each row.
+    """
+
+    fill: Mapping[str, int]
+    """Padding value by input name; others are padded with 0."""
+    multiple: int = 1
+    """Lengths are rounded up to a multiple of this; 8 suits a GPU's matrix units."""
+
+    def __call__(self, rows: list[Mapping[str, Any]]) -> dict[str, Any]:
+        """Return input name → tensor of shape (rows, longest), or (rows,) for scalars."""
+        return {name: self._column(name, [row[name] for row in rows]) for name in rows[0]}
+
+    def _column(self, name: str, values: Sequence[Any]) -> Any:
+        import numpy as np
+        import torch
+
+        if not hasattr(values[0], "__len__"):
+            return torch.from_numpy(np.asarray(values))
+        width = -(-max(map(len, values)) // self.multiple) * self.multiple
+        padded = np.full((len(values), width), self.fill.get(name, 0), dtype=np.int64)
+        for row, value in zip(padded, values, strict=True):
+            row[: len(value)] = value
+        return torch.from_numpy(padded)
+
+
+def padder(tokenizer: PreTrainedTokenizerBase) -> Padder:
+    """Return the Padder for the tokenizer's pad token."""
+    return Padder(
+        {
+            "input_ids": tokenizer.pad_token_id,
+            "token_type_ids": tokenizer.pad_token_type_id,
+            "labels": IGNORED,
+        }
+    )
+
+
+def texts(values: Iterable[Any]) -> list[str]:
+    """Return the values as the strings a tokenizer takes."""
+    return [str(value) for value in values]

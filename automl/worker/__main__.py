@@ -1,0 +1,23 @@
+"""``python -m automl.worker spec.json``: one job in a process of its own, which ends with it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from automl.worker import orphan
+from automl.worker.run import run
+
+
+def main(arguments: list[str]) -> int:
+    """Run the job whose spec file is the only argument and return the process's exit code."""
+    if len(arguments) != 1:
+        print("usage: python -m automl.worker SPEC", file=sys.stderr)
+        return 2
+    spec = Path(arguments[0])
+    orphan.watch(spec)
+    return run(spec)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

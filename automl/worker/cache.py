@@ -1,0 +1,94 @@
+"""Encoded splits, made once per (rows, tokenizer, length, task) and shared by all trials.
+
+The first to come holds a lock and encodes; a folder appears whole or not at all.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl.data.tables import read_table
+from automl.jobs import DataRef
+from automl.tasks import Task
+from automl.worker import store
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+FORMAT = 1
+"""Raised when what is stored for the same key changes."""
+
+
+def encoded(
+    task: Task, data: DataRef, split: str, tokenizer: PreTrainedTokenizerBase, folder: Path
+) -> store.Rows:
+    """Return the split's encoded rows, encoding them into ``folder`` when nobody has yet."""
+    table = Path(data.tables[split])
+    target = folder / key(task, data, split, tokenizer)
+    folder.mkdir(parents=True, exist_ok=True)
+    with _locked(target.with_suffix(".lock")):
+        if not target.exists():
+            columns = read_columns(table)
+            _write(task.encode(columns, tokenizer, data.max_length, data.labels), target)
+    return store.load(target)
+
+
+def key(task: Task, data: DataRef, split: str, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return the folder name for a split: a hash of all that its encoding depends on."""
+    with Path(data.tables[split]).open("rb") as stream:
+        rows = hashlib.file_digest(stream, "blake2b").hexdigest()
+    parts: Sequence[Any] = (
+        FORMAT,
+        task.name,
+        data.fingerprint,
+        rows,
+        _content(tokenizer),
+        data.max_length,
+        data.labels,
+    )
+    digest = hashlib.blake2b(json.dumps(parts).encode(), digest_size=12).hexdigest()
+    return f"{split}-{digest}"
+
+
+def read_columns(table: Path) -> dict[str, list[Any]]:
+    """Return a split table as lists by role."""
+    found: dict[str, list[Any]] = read_table(table).to_pydict()
+    return found
+
+
+def _content(tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return a hash of what the tokenizer does, wherever it was loaded from."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is not None:
+        # Truncation and padding are settings of the last call, not of the tokenizer.
+        content = {**json.loads(backend.to_str()), "truncation": None, "padding": None}
+    else:
+        content = {"class": type(tokenizer).__name__, "vocabulary": tokenizer.get_vocab()}
+    content["inputs"] = list(tokenizer.model_input_names)
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("a") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _write(columns: dict[str, list[Any]], target: Path) -> None:
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    try:
+        store.save(store.rows(columns), temporary)
+        os.rename(temporary, target)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise

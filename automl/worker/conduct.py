@@ -1,0 +1,249 @@
+"""What happens between the steps of a trial: evaluate, keep the best, save, answer requests, tell.
+
+Trains nothing itself. The same on every rank; rank 0 writes and speaks.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState
+
+from automl.events import Paused, Progressed, Reported, Saved, Started, Stopped
+from automl.jobs import TrialSpec
+from automl.rundir import TrialDir
+from automl.tasks import Task
+from automl.worker import checkpoints, device, durable, snapshot
+from automl.worker.failures import NotANumber
+from automl.worker.orders import Order, Orders
+from automl.worker.pace import Pace
+from automl.worker.prediction import predict
+from automl.worker.ranks import Ranks
+from automl.worker.reporter import PROGRESS_SECONDS, Reporter
+from automl.worker.snapshot import TrialProgress
+from automl.worker.store import Rows
+
+EVALUATION_ROWS = 4
+"""Evaluation takes this many times the rows of a training step at once: it keeps no gradients."""
+
+
+class Leave(Exception):
+    """The attempt ends here, in good order; ``event`` says how."""
+
+    def __init__(self, event: Paused | Stopped) -> None:
+        self.event = event
+        super().__init__(event.type)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """All that stays the same during an attempt."""
+
+    trial: TrialDir
+    spec: TrialSpec
+    task: Task
+    tokenizer: PreTrainedTokenizerBase
+    validation: Rows
+    collate: Callable[[list[Any]], Any]
+    pace: Pace
+    ranks: Ranks
+    reporter: Reporter
+    orders: Orders
+
+
+class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
+    """Trainer's callback for one attempt. ``trainer`` is set before training begins."""
+
+    trainer: Any
+
+    def __init__(self, setting: Setting, progress: TrialProgress) -> None:
+        self.setting = setting
+        self.progress = progress
+        self.began = self.saved = time.monotonic()
+        self.speed = 0.0
+        self.mark: tuple[int, float, float] = (0, 0.0, self.began)
+        """Step, loss sum and time at the last word of progress."""
+        self.loss: float | None = None
+        self.saved_step = -1
+
+    # -- Trainer's moments ------------------------------------------------------------------
+
+    def on_train_begin(
+        self, args: Any, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Say that training begins, and make up for an evaluation that was interrupted."""
+        setting = self.setting
+        setting.reporter.say(
+            Started(
+                state.global_step,
+                setting.pace.total_steps,
+                str(args.device),
+                setting.ranks.processes,
+            )
+        )
+        self.began = self.saved = time.monotonic()
+        self.mark = (state.global_step, 0.0, self.began)
+        if self.progress.pending:
+            self._evaluate(state.global_step)
+
+    def on_epoch_begin(
+        self, args: Any, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Let the sampler know which pass this is, also when continuing in the middle of one."""
+        self.trainer.sampler.epoch = state.global_step // self.setting.pace.steps_per_epoch
+
+    def on_step_end(
+        self, args: Any, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Evaluate when it is due, answer requests, say how far it is."""
+        step = state.global_step
+        if self.setting.pace.due(step):
+            self._evaluate(step)
+        if step < self.setting.pace.total_steps:
+            self._answer(self.setting.orders.poll(), step)
+            self._tell(step)
+
+    # -- answers ----------------------------------------------------------------------------
+
+    def _answer(self, order: Order, step: int, pending: bool = False) -> None:
+        if order == "go_on":
+            return
+        if order == "stop":
+            raise Leave(Stopped(step))
+        self._save(step, pending)
+        raise Leave(Paused(step, "parent_gone" if order == "parent_gone" else "requested"))
+
+    def _tell(self, step: int) -> None:
+        """Say how far training is, every second; look at the loss while at it."""
+        if (
+            not self.setting.ranks.first
+            or self.setting.reporter.silent_seconds() < PROGRESS_SECONDS
+        ):
+            return
+        began, loss_before, then = self.mark
+        loss, now = self._check_loss(), time.monotonic()
+        if step > began:
+            self.loss = (loss - loss_before) / (step - began)
+            samples = self.setting.pace.samples(step) - self.setting.pace.samples(began)
+            self.speed = samples / max(now - then, 1e-9)
+        self.mark = (step, loss, now)
+        self.setting.reporter.progress(
+            Progressed(
+                step,
+                self.setting.pace.total_steps,
+                step / self.setting.pace.steps_per_epoch,
+                self.loss,
+                self.speed,
+                device.peak_memory(self.trainer.args.device),
+            )
+        )
+
+    def _check_loss(self) -> float:
+        """Return the loss sum so far; raises NotANumber once it is none."""
+        loss = float(self.trainer.loss_sum)
+        if not math.isfinite(loss):
+            raise NotANumber(f"the loss is {loss} by step {self.trainer.state.global_step}")
+        return loss
+
+    # -- evaluation -------------------------------------------------------------------------
+
+    def _evaluate(self, step: int) -> None:
+        """Score the validation split, keep the model if it is the best so far, report, save.
+
+        An evaluation that a lost attempt has reported is taken from its report, if the model it
+        may have kept is still there; it is never reported twice.
+        """
+        setting, number = self.setting, self.progress.evaluations + 1
+        known = setting.reporter.reported(number, step)
+        if known is not None and setting.trial.best.exists():
+            self._count(number, known.metrics, known.best)
+        else:
+            self._check_loss()
+            metrics = self._score(step)
+            best = self._improves(metrics[setting.spec.metric])
+            if best and setting.ranks.first:
+                self._keep()
+            self._count(number, metrics, best)
+            if known is None:
+                samples = setting.pace.samples(step)
+                setting.reporter.say(Reported(number, step, samples, metrics, self.seconds(), best))
+        waited = time.monotonic() - self.saved >= setting.spec.checkpoint_seconds
+        if setting.ranks.share(waited) and step < setting.pace.total_steps:
+            self._save(step)
+
+    def _score(self, step: int) -> dict[str, float]:
+        """Return the metrics on the validation split, every row predicted by exactly one rank."""
+        setting = self.setting
+
+        def between() -> None:
+            self._answer(setting.orders.poll(), step, pending=True)
+            self._tell(step)
+
+        logits = setting.ranks.total(
+            predict(
+                self.trainer.model,
+                setting.validation,
+                setting.collate,
+                EVALUATION_ROWS * setting.pace.micro_batch,
+                share=(setting.ranks.rank, setting.ranks.processes),
+                between=between,
+            )
+        )
+        if not np.isfinite(logits).all():
+            raise NotANumber(f"the model predicts no finite numbers at step {step}")
+        targets = setting.validation.scalars("labels")
+        return setting.task.score(logits, targets, setting.spec.data.labels)
+
+    def _improves(self, value: float) -> bool:
+        best = self.progress.best
+        if best is None:
+            return True
+        return value > best if self.setting.spec.direction == "maximize" else value < best
+
+    def _count(self, number: int, metrics: Mapping[str, float], best: bool) -> None:
+        self.progress = replace(
+            self.progress,
+            evaluations=number,
+            best=metrics[self.setting.spec.metric] if best else self.progress.best,
+        )
+
+    # -- files ------------------------------------------------------------------------------
+
+    def _keep(self) -> None:
+        """Write the model as the trial's best, such that ``from_pretrained`` gives it back."""
+        with durable.replacing(self.setting.trial.best) as folder:
+            # In the original format some families' keys are renamed, and what is then loaded back
+            # is not what was saved (transformers #43701).
+            self.trainer.model.save_pretrained(folder, save_original_format=False)
+            self.setting.tokenizer.save_pretrained(folder)
+
+    def _save(self, step: int, pending: bool = False) -> None:
+        """Write a checkpoint to continue from, unless there is one of this very moment."""
+        if step == self.saved_step and not pending:
+            return
+        self._check_loss()
+        trial, ranks = self.setting.trial, self.setting.ranks
+        folder = checkpoints.fresh(trial.checkpoints, step)
+        if ranks.first:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(parents=True)
+            progress = replace(self.progress, step=step, pending=pending, seconds=self.seconds())
+            snapshot.write(folder, self.trainer, progress)
+        ranks.meet()
+        snapshot.write_generators(folder, ranks.rank)
+        ranks.meet()
+        if ranks.first:
+            configuration = snapshot.configuration(self.setting.spec)
+            target, size = checkpoints.complete(trial.checkpoints, step, configuration)
+            self.setting.reporter.say(Saved(step, str(target.relative_to(trial.root)), size))
+        self.saved, self.saved_step = time.monotonic(), step
+
+    def seconds(self) -> float:
+        """Return the trial's seconds so far, over all attempts whose work was kept."""
+        return self.progress.seconds + time.monotonic() - self.began

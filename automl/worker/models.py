@@ -1,0 +1,63 @@
+"""Models and tokenizers by candidate: to be trained, or trained already. Knows no data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import transformers
+from torch import nn
+
+from automl.errors import CandidateError
+from automl.jobs import ModelRef
+from automl.tasks import Task
+
+NO_LIMIT = 1_000_000
+"""Tokens above which a stated limit means none (tokenizers write 1e30)."""
+
+
+def trained(task: Task, model: ModelRef, device: torch.device) -> Any:
+    """Return a model with the head it was saved with, in float32, ready to predict on ``device``.
+
+    Raises CandidateError when any weight is missing: a head would be drawn at random silently.
+    """
+    loaded, found = getattr(transformers, task.auto_class).from_pretrained(
+        model.path,
+        dtype=torch.float32,
+        use_safetensors=True,
+        trust_remote_code=model.trust_remote_code,
+        output_loading_info=True,
+    )
+    if lost := sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])}):
+        raise CandidateError(f"{len(lost)} weights are missing in {model.id}, e.g. {lost[0]}")
+    return loaded.to(device).eval()
+
+
+def parameters(model: nn.Module) -> int:
+    """Return how many numbers the model holds; shared ones count once."""
+    return sum(parameter.numel() for parameter in model.parameters())
+
+
+def length_limit(model: Any, tokenizer: Any) -> int:
+    """Return the most tokens the model and its tokenizer take, or NO_LIMIT.
+
+    Position tables with a padding index (RoBERTa and its kin) lose the positions up to it.
+    """
+    limits = [NO_LIMIT, int(min(tokenizer.model_max_length, NO_LIMIT))]
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if isinstance(positions, int) and positions > 0:
+        limits.append(positions)
+    for name, module in model.named_modules():
+        if name.endswith("position_embeddings") and isinstance(module, nn.Embedding):
+            taken = 0 if module.padding_idx is None else module.padding_idx + 1
+            limits.append(module.num_embeddings - taken)
+    return min(limits)
+
+
+def check_vocabulary(model: Any, tokenizer: Any) -> None:
+    """Raise CandidateError when the tokenizer can name tokens the model has no embedding for."""
+    known = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > known:
+        raise CandidateError(
+            f"its tokenizer has {len(tokenizer)} tokens, its embeddings only {known}"
+        )

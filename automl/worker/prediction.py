@@ -1,0 +1,59 @@
+"""Logits of a model over encoded rows, in batches of like length. Trains nothing, draws nothing.
+
+Uses no DataLoader: starting one draws from torch's generator, and an evaluation must not change
+the training that goes on after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from automl.worker.store import Rows
+
+Logits = npt.NDArray[np.float32]
+
+
+def predict(
+    model: Any,
+    rows: Rows,
+    collate: Callable[[list[Any]], Any],
+    batch_size: int,
+    *,
+    share: tuple[int, int] = (0, 1),
+    between: Callable[[], None] = lambda: None,
+    context: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Logits:
+    """Return float32 logits (rows, outputs) in row order, the model left in evaluation mode.
+
+    ``share`` (rank, processes) predicts every so-manieth batch and leaves zeros elsewhere, so that
+    adding up all ranks' answers gives each row once. ``between`` is called equally often on every
+    rank, also on one without a batch of its own left.
+    """
+    rank, processes = share
+    device = next(model.parameters()).device
+    found = np.zeros((len(rows), model.config.num_labels), dtype=np.float32)
+    batches = list(by_length(rows, batch_size))
+    model.eval()
+    for start in range(0, len(batches), processes):
+        between()
+        if start + rank < len(batches):
+            indices = batches[start + rank]
+            with torch.no_grad(), context():
+                inputs = collate([rows[int(index)] for index in indices])
+                inputs.pop("labels", None)
+                logits = model(**{name: x.to(device) for name, x in inputs.items()}).logits
+            found[indices] = logits.float().cpu().numpy()
+    return found
+
+
+def by_length(rows: Rows, batch_size: int) -> Iterator[npt.NDArray[np.int64]]:
+    """Yield row indices in batches, the longest rows first: memory runs out at once or never."""
+    order = np.argsort(-rows.lengths, kind="stable")
+    for start in range(0, len(order), batch_size):
+        yield order[start : start + batch_size]

@@ -1,0 +1,63 @@
+"""The processes of one trial: which this is, and the few words they exchange.
+
+Control goes over gloo, on the CPU: waiting for a GPU each step would cost more than the step.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.distributed as dist
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """This process's rank among ``processes``; with one process nothing is ever exchanged."""
+
+    rank: int
+    processes: int
+    group: Any = None
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that speaks for all."""
+        return self.rank == 0
+
+    def share(self, value: int) -> int:
+        """Return rank 0's ``value`` on every rank."""
+        if self.processes == 1:
+            return value
+        cell = torch.tensor([value], dtype=torch.int64)
+        dist.broadcast(cell, src=0, group=self.group)
+        return int(cell)
+
+    def total(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return the sum of the ranks' arrays, all of one shape."""
+        if self.processes == 1:
+            return values
+        summed = torch.from_numpy(values.copy())
+        dist.all_reduce(summed, group=self.group)
+        found: npt.NDArray[np.float32] = summed.numpy()
+        return found
+
+    def meet(self) -> None:
+        """Wait until every rank has come this far."""
+        if self.processes > 1:
+            dist.barrier(group=self.group)
+
+
+def join() -> Ranks:
+    """Return this process's place among those that torch.distributed knows of."""
+    if not dist.is_initialized():
+        return Ranks(0, 1)
+    return Ranks(dist.get_rank(), dist.get_world_size(), dist.new_group(backend="gloo"))
+
+
+def leave() -> None:
+    """Take leave of the others, if there are any."""
+    if dist.is_initialized():
+        dist.destroy_process_group()

@@ -1,0 +1,46 @@
+"""The score job: predicts splits with a trained model, in float32, and scores them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from automl import tasks
+from automl.data.tables import read_table
+from automl.jobs import ScoreResult, ScoreSpec, SplitScore
+from automl.tasks._text import load_tokenizer
+from automl.worker import device, models, store
+from automl.worker.prediction import Logits, predict
+
+
+def score(spec: ScoreSpec) -> ScoreResult:
+    """Return the model's scores on ``spec.splits``; ``seconds`` are those of prediction alone."""
+    torch.set_num_threads(spec.threads)
+    task = tasks.get(spec.task)
+    model = models.trained(task, spec.model, device.select(spec.devices))
+    tokenizer = load_tokenizer(spec.model.path, spec.model.trust_remote_code)
+    splits: dict[str, SplitScore] = {}
+    seconds, count = 0.0, 0
+    for split in spec.splits:
+        columns = read_table(Path(spec.data.tables[split])).to_pydict()
+        rows = store.rows(task.encode(columns, tokenizer, spec.data.max_length, spec.data.labels))
+        logits, spent = _timed(model, rows, task.collator(tokenizer), spec.batch_size)
+        splits[split] = task.report(
+            logits, rows.scalars("labels"), columns, spec.data.labels, spec.seed
+        )
+        seconds, count = seconds + spent, count + len(rows)
+    return ScoreResult(
+        splits=splits,
+        description=f"{type(model).__name__}, {models.parameters(model):,} parameters",
+        seconds=seconds,
+        samples_per_second=count / max(seconds, 1e-9),
+    )
+
+
+def _timed(model: Any, rows: store.Rows, collate: Any, batch_size: int) -> tuple[Logits, float]:
+    began = time.monotonic()
+    logits = predict(model, rows, collate, batch_size)
+    return logits, time.monotonic() - began

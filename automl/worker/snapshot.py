@@ -1,0 +1,105 @@
+"""What a checkpoint of a trial holds, so that continuing gives the same weights bit for bit.
+
+Weights under the model's own names, optimizer, scheduler and scaler, the generators of every rank,
+Trainer's position, and what the trial has come to. No pickle: nothing here can run code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from safetensors.torch import load_model, save_model
+
+from automl import documents
+from automl.jobs import TrialSpec
+from automl.worker import state
+
+WEIGHTS = "model.safetensors"
+TRAINING = "training"
+TRAINER_STATE = "trainer_state.json"
+PROGRESS = "trial.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialProgress:
+    """What a trial has come to at a step, over all its attempts."""
+
+    step: int = 0
+    evaluations: int = 0
+    best: float | None = None
+    """The goal's metric at the best evaluation."""
+    seconds: float = 0.0
+    pending: bool = False
+    """An evaluation is due at this step and was interrupted."""
+    schema: Literal["automl/trial-progress"] = "automl/trial-progress"
+    version: int = 1
+
+
+def configuration(spec: TrialSpec) -> str:
+    """Return a hash of what must not change between the attempts at a trial.
+
+    Memory, speed and place may: micro-batch, precision, threads, processes, devices are not in it.
+    """
+    parts = (
+        spec.task,
+        spec.model.id,
+        dict(spec.hyperparameters),
+        spec.data.fingerprint,
+        spec.data.labels,
+        spec.data.max_length,
+        spec.metric,
+        spec.direction,
+        spec.evaluation_samples,
+        spec.seed,
+    )
+    text = json.dumps(parts, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def write(folder: Path, trainer: Any, progress: TrialProgress) -> None:
+    """Write rank 0's part of the checkpoint into ``folder``."""
+    save_model(trainer.model, str(folder / WEIGHTS))
+    scaler = getattr(trainer.accelerator, "scaler", None)
+    parts = {
+        "optimizer": trainer.optimizer.state_dict(),
+        "scheduler": trainer.lr_scheduler.state_dict(),
+        "scaler": None if scaler is None else scaler.state_dict(),
+    }
+    state.save(parts, folder / TRAINING)
+    trainer.state.save_to_json(str(folder / TRAINER_STATE))
+    documents.write(folder / PROGRESS, progress)
+
+
+def write_generators(folder: Path, rank: int) -> None:
+    """Write the part of the checkpoint that each rank has its own of."""
+    state.save(state.generators(), folder / f"generators-{rank}")
+
+
+def read_progress(folder: Path) -> TrialProgress:
+    """Return what the trial had come to at the checkpoint."""
+    return documents.read(TrialProgress, folder / PROGRESS)
+
+
+def restore_weights(model: Any, folder: Path) -> None:
+    """Load the weights; raises RuntimeError when any is missing or unexpected."""
+    load_model(model, str(folder / WEIGHTS), strict=True)
+
+
+def restore_training(trainer: Any, folder: Path) -> None:
+    """Load optimizer, scheduler and scaler."""
+    parts = state.load(folder / TRAINING)
+    trainer.optimizer.load_state_dict(parts["optimizer"])
+    trainer.lr_scheduler.load_state_dict(parts["scheduler"])
+    if parts["scaler"] is not None and getattr(trainer.accelerator, "scaler", None) is not None:
+        trainer.accelerator.scaler.load_state_dict(parts["scaler"])
+
+
+def restore_generators(folder: Path, rank: int) -> None:
+    """Put the generators back; a rank that wasn't there before keeps its own."""
+    stem = folder / f"generators-{rank}"
+    if stem.with_suffix(".json").exists():
+        state.restore_generators(state.load(stem))

@@ -1,0 +1,94 @@
+"""transformers' Trainer with our data order, our loss scaling and our checkpoints.
+
+A subclass because Trainer offers no other way to replace these parts. Decides nothing: what happens
+between steps is ``conduct``'s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PrinterCallback, Trainer, TrainingArguments
+
+from automl.worker import snapshot
+from automl.worker.conduct import Conduct
+from automl.worker.faults import Faults
+from automl.worker.sampling import LengthGrouped
+from automl.worker.store import Rows
+
+
+class TrialTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
+    """Trains one model on one process's share of the rows."""
+
+    def __init__(
+        self,
+        model: Any,
+        arguments: TrainingArguments,
+        rows: Rows,
+        sampler: LengthGrouped,
+        collate: Callable[[list[Any]], Any],
+        conduct: Conduct,
+        faults: Faults,
+    ) -> None:
+        # Heads take **kwargs and ignore the count Trainer passes in them; Trainer, believing that
+        # they divided by it, would multiply loss and gradient by the accumulation factor.
+        model.accepts_loss_kwargs = False
+        super().__init__(
+            model, arguments, data_collator=collate, train_dataset=rows, callbacks=[conduct]
+        )
+        self.remove_callback(PrinterCallback)
+        self.sampler = sampler
+        self.conduct = conduct
+        conduct.trainer = self
+        self.faults = faults
+        self.loss_sum = torch.zeros((), device=arguments.device)
+        """Sum of each step's mean loss on this process since the attempt began; never synced."""
+        self._step_rows = 0
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> LengthGrouped:
+        return self.sampler
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], None]:
+        """Return the step's micro-batches, noting how many rows they hold together."""
+        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        self._step_rows = sum(_rows(batch) for batch in batches)
+        return batches, None
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
+        """Return the micro-batch's share of the step's loss, its gradient added.
+
+        The share is by rows: a smaller last micro-batch weighs less, as in one big batch.
+        """
+        self.current_gradient_accumulation_steps = self._step_rows / _rows(inputs)
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        self.loss_sum += loss
+        return loss
+
+    def compute_loss(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
+        """Return the model's loss, or the fault that a test asked for."""
+        loss = super().compute_loss(model, inputs, *rest, **named)
+        return self.faults.step(self.state.global_step + 1, loss) if self.faults else loss
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        # Trainer's own loads whatever keys happen to match.
+        snapshot.restore_weights(self.model, Path(resume_from_checkpoint))
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            snapshot.restore_training(self, Path(checkpoint))
+
+    def _load_scaler(self, checkpoint: str | None) -> None:
+        """Leave the scaler: it was restored with the optimizer."""
+
+    def _load_rng_state(self, checkpoint: str | None) -> None:
+        if checkpoint is not None:
+            snapshot.restore_generators(Path(checkpoint), self.args.process_index)
+
+
+def _rows(batch: Mapping[str, Any]) -> int:
+    return len(next(iter(batch.values())))

@@ -1,0 +1,133 @@
+"""One attempt at one trial, from its spec to its last event.
+
+The spec of a trial must not change between attempts, except in what only memory, speed or place
+depend on; a checkpoint of another configuration is set aside.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from pathlib import Path
+
+import torch
+import transformers
+from transformers import TrainingArguments
+
+from automl import tasks
+from automl.data.tables import read_table
+from automl.events import Failed, Finished, Paused, Stopped
+from automl.jobs import TrialSpec
+from automl.rundir import TrialDir
+from automl.tasks._text import load_tokenizer
+from automl.worker import (
+    cache,
+    checkpoints,
+    device,
+    durable,
+    failures,
+    faults,
+    models,
+    settings,
+    snapshot,
+)
+from automl.worker.conduct import Conduct, Leave, Setting
+from automl.worker.orders import Orders
+from automl.worker.pace import Pace
+from automl.worker.ranks import Ranks, join, leave
+from automl.worker.reporter import Reporter
+from automl.worker.sampling import LengthGrouped
+from automl.worker.snapshot import TrialProgress
+from automl.worker.trainer import TrialTrainer
+
+
+def train(trial: TrialDir, spec: TrialSpec) -> int:
+    """Train the trial, or continue it, and return the process's exit code.
+
+    0 when it finished, paused or stopped, 1 when it failed; the last event in its metrics file
+    says which, a traceback goes to stderr.
+    """
+    reporter = Reporter(trial, first=os.environ.get("RANK", "0") == "0")
+    try:
+        reporter.say(_attempt(trial, spec, reporter))
+        leave()
+    except Exception as error:  # whatever it is, the scheduler must know what kind
+        traceback.print_exc(file=sys.stderr)
+        reporter.failed(Failed(failures.kind(error), failures.message(error)))
+        return 1
+    return 0
+
+
+def _attempt(trial: TrialDir, spec: TrialSpec, reporter: Reporter) -> Finished | Paused | Stopped:
+    torch.set_num_threads(spec.threads)
+    device.select(spec.devices)
+    paced = settings.pace(spec, read_table(Path(spec.data.tables["train"])).num_rows)
+    arguments = settings.training_arguments(trial, spec, paced)
+    together = join()
+    if together.processes != spec.processes:
+        raise RuntimeError(f"{spec.processes} processes were asked for, {together.processes} came")
+    if together.first:
+        durable.recover(trial.best)
+    checkpoint = _checkpoint(trial, spec, together)
+    trainer = _trainer(trial, spec, arguments, paced, together, reporter, checkpoint)
+    if together.processes > 1:
+        # Each rank draws its own dropout; the model and the rows' order were drawn alike.
+        torch.manual_seed(spec.seed + together.rank)
+    try:
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    except Leave as left:
+        return left.event
+    return Finished(trainer.state.global_step, trainer.conduct.seconds())
+
+
+def _checkpoint(trial: TrialDir, spec: TrialSpec, together: Ranks) -> Path | None:
+    """Return the checkpoint to continue from, the same on every rank."""
+    step = -1
+    if together.first:
+        found = checkpoints.newest(trial.checkpoints, snapshot.configuration(spec))
+        step = -1 if found is None else checkpoints.step(found)
+    step = together.share(step)
+    return None if step < 0 else checkpoints.path(trial.checkpoints, step)
+
+
+def _trainer(
+    trial: TrialDir,
+    spec: TrialSpec,
+    arguments: TrainingArguments,
+    paced: Pace,
+    together: Ranks,
+    reporter: Reporter,
+    checkpoint: Path | None,
+) -> TrialTrainer:
+    task = tasks.get(spec.task)
+    injected = faults.read(trial, spec.number)
+    injected.loading()
+    tokenizer = load_tokenizer(spec.model.path, spec.model.trust_remote_code)
+    transformers.set_seed(spec.seed)
+    model = task.build(
+        spec.model.path, spec.data.labels, spec.hyperparameters, spec.model.trust_remote_code
+    )
+    models.check_vocabulary(model, tokenizer)
+    rows = {
+        split: cache.encoded(task, spec.data, split, tokenizer, Path(spec.tokens))
+        for split in ("train", "validation")
+    }
+    collate = task.collator(tokenizer)
+    orders = Orders(trial, spec.parent, together)
+    setting = Setting(
+        trial,
+        spec,
+        task,
+        tokenizer,
+        rows["validation"],
+        collate,
+        paced,
+        together,
+        reporter,
+        orders,
+    )
+    progress = TrialProgress() if checkpoint is None else snapshot.read_progress(checkpoint)
+    sampler = LengthGrouped(rows["train"].lengths, paced.batch_size, spec.seed)
+    conduct = Conduct(setting, progress)
+    return TrialTrainer(model, arguments, rows["train"], sampler, collate, conduct, injected)

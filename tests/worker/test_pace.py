@@ -1,0 +1,56 @@
+"""How rows become steps."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from automl.worker.pace import plan
+
+
+def paced(rows=100, batch=16, epochs=3, warmup=0.0, every=100, processes=1, micro=None):
+    return plan(rows, batch, epochs, warmup, every, processes, micro)
+
+
+@given(st.integers(1, 64), st.integers(1, 4), st.one_of(st.none(), st.integers(0, 80)))
+def test_every_step_sees_the_batch_whatever_fits_at_once(share, processes, micro):
+    pace = paced(batch=share * processes, processes=processes, micro=micro)
+    assert pace.micro_batch * pace.accumulation * processes == share * processes
+    assert pace.micro_batch <= max(1, micro or share)
+
+
+def test_the_largest_part_that_fits_is_taken():
+    assert (paced(batch=12, micro=5).micro_batch, paced(batch=12, micro=5).accumulation) == (4, 3)
+
+
+def test_a_batch_that_processes_cannot_share_is_refused():
+    with pytest.raises(ValueError, match="16 can't be divided among 3 processes"):
+        paced(processes=3)
+
+
+@given(st.integers(1, 500), st.integers(1, 64), st.integers(1, 5), st.integers(1, 700))
+def test_evaluations_come_each_time_enough_rows_were_seen_and_at_the_end(
+    rows, batch, epochs, every
+):
+    pace = paced(rows, batch, epochs, every=every)
+    due = [step for step in range(1, pace.total_steps + 1) if pace.due(step)]
+    assert due[-1] == pace.total_steps
+    assert pace.samples(pace.total_steps) == rows * epochs
+    for count, step in enumerate(due[:-1], 1):
+        assert pace.samples(step) >= count * every or len(due) > pace.samples(step) // every
+        assert pace.samples(step) - pace.samples(step - 1) <= batch
+    assert len(due) <= math.ceil(rows * epochs / every)
+
+
+def test_one_evaluation_an_epoch_falls_on_the_epochs_ends():
+    pace = paced(rows=100, batch=16, every=100)
+    assert [step for step in range(1, 22) if pace.due(step)] == [7, 14, 21]
+
+
+def test_warm_up_is_a_whole_number_of_steps():
+    assert paced(rows=160, epochs=1, warmup=0.05).warmup_steps == 1
+    assert paced(rows=160, epochs=1, warmup=0.0).warmup_steps == 0
+    assert paced(rows=160, epochs=1, warmup=0.9).warmup_steps == 9
