@@ -18,6 +18,7 @@ from automl.events import RunEnded, RunEvent, RunStarted, StageBegan
 from automl.jobs import DataRef, ModelRef, Parent, TrialSpec
 from automl.plan import Goal, Plan
 from automl.recipe import LoadedRecipe
+from automl.recipe.effective import effective
 from automl.rundir import RunDir
 
 if TYPE_CHECKING:
@@ -167,22 +168,8 @@ def _adopt(rundir: RunDir, compiled: Compiled, loaded: LoadedRecipe) -> None:
     for split, table in compiled.tables.items():
         if not (rundir.plan.exists() and rundir.table(split).exists()):
             write_table(table, rundir.table(split))
-    documents.write_bytes(rundir.recipe, effective_recipe(loaded).encode())
+    documents.write_bytes(rundir.recipe, effective(loaded).encode())
     documents.write(rundir.plan, compiled.plan)
-
-
-def effective_recipe(loaded: LoadedRecipe) -> str:
-    """Return the recipe merged with its parents, as one YAML text without ``extends``."""
-    from io import StringIO
-
-    from ruamel.yaml import YAML
-
-    stream = StringIO()
-    values = {key: value for key, value in loaded.values.items() if key != "extends"}
-    writer = YAML()
-    writer.default_flow_style = False
-    writer.dump(values, stream)
-    return stream.getvalue()
 
 
 @dataclass(slots=True)
@@ -206,7 +193,7 @@ class _Run:
             return self._ended(_result(study, self.rundir, outcome, None))
         if study.best() is None:
             raise StudyFailed(_why_nothing(study, outcome))
-        finish = conclude(study, self.rundir, effective_recipe(self.loaded), gpus[:1], self.listen)
+        finish = conclude(study, self.rundir, effective(self.loaded), gpus[:1], self.listen)
         return self._ended(_result(study, self.rundir, outcome, finish))
 
     def _ended(self, result: RunResult) -> RunResult:

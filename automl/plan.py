@@ -1,7 +1,7 @@
 """The plan: what a recipe means, frozen. Pure data; knows no file system and no library.
 
-Holds no absolute path and no clock, so that the same recipe, data, models and seed on the same
-package versions give the same bytes.
+Holds no clock, and no path but those the recipe itself writes, so that the same recipe, data,
+models and seed on the same package versions give the same bytes.
 """
 
 from __future__ import annotations

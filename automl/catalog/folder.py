@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -27,11 +26,10 @@ def find(loaded: LoadedRecipe, index: int, reference: FolderModel) -> FoundModel
                 hint="the path is relative to the recipe",
             )
         )
-    written = os.path.relpath(root, loaded.folder) if os.path.isabs(reference.path) else None
     return describe(
         root,
         source="folder",
-        reference=written or Path(reference.path).as_posix(),
+        reference=loaded.reference(("models", index, "path"), Path(reference.path).as_posix()),
         revision=None,
         trust_remote_code=reference.trust_remote_code,
     )

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 LISTED_CLASSES = 12
 """Classes shown one by one; with more, only their number and the rarest and commonest."""
+PIPED_WIDTH = 120
+"""Columns where nobody's terminal says how many there are."""
 
 
 def compiled(recipe: Path, pins: Mapping[str, str]) -> Compiled:
@@ -66,14 +68,14 @@ def trial_seconds(plan: Plan) -> dict[str, float]:
 def show(plan: Plan, seconds: Mapping[str, float]) -> None:
     """Print the plan to stdout; ``seconds`` a trial by candidate, where known."""
     console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal:
+        console = Console(highlight=False, soft_wrap=True, width=PIPED_WIDTH)
     console.print(f"[bold]{plan.name}[/bold]: {plan.task}, {plan.goal.direction} {_goal(plan)}")
     _show_data(console, plan)
-    console.print()
-    console.print(_candidates(plan, seconds))
-    console.print()
     for candidate in plan.candidates:
-        console.print(_space(candidate))
         console.print()
+        _show_candidate(console, candidate, seconds.get(candidate.id))
+    console.print()
     for refusal in plan.refused:
         console.print(f"[red]refused[/red] {escape(refusal.reference)}: {escape(refusal.reason)}")
     console.print(_budget(plan))
@@ -120,29 +122,38 @@ def _classes(plan: Plan) -> str:
     )
 
 
-def _candidates(plan: Plan, seconds: Mapping[str, float]) -> Table:
-    table = _table(
-        "candidate", "from", "parameters", "licence", "download", "disk", "memory",
-        "tokens p50/p95/max", "cut at", "s/trial",
-    )  # fmt: skip
-    for each in plan.candidates:
-        lengths = each.lengths
-        tokens = f"{lengths.p50}/{lengths.p95}/{lengths.max}" if lengths else "unknown"
-        cut = f" ({lengths.truncated_share:.1%})" if lengths and lengths.truncated_share else ""
-        predicted = seconds.get(each.id)
-        table.add_row(
-            each.id,
-            escape(_origin(each)),
-            _count(each.parameters),
-            each.license or "unknown",
-            _bytes(each.fit.download_bytes) if each.fit.download_bytes else "none",
-            _bytes(each.fit.disk_bytes),
-            _bytes(each.fit.memory_bytes),
-            tokens,
-            f"{each.max_length}{cut}",
-            f"{predicted:.0f}" if predicted is not None else "unmeasured",
-        )
-    return table
+def _show_candidate(console: Console, candidate: Candidate, seconds: float | None) -> None:
+    licence = candidate.license or "licence unknown"
+    console.print(f"[bold]{candidate.id}[/bold]  {escape(_origin(candidate))}, {escape(licence)}")
+    console.print(f"  {_cost(candidate, seconds)}")
+    console.print(f"  {_tokens(candidate)}")
+    console.print(_space(candidate))
+    fixed = [each for each in candidate.space if len(each.choices) == 1]
+    values = ", ".join(f"{each.name} {_number(each.default)}" for each in fixed)
+    console.print(f"  [dim]fixed[/dim] {values}")
+
+
+def _cost(candidate: Candidate, seconds: float | None) -> str:
+    fit = candidate.fit
+    download = f"{_bytes(fit.download_bytes)} to download" if fit.download_bytes else "no download"
+    trial = (
+        f"{seconds:.0f} s a trial" if seconds is not None else "seconds a trial not measured yet"
+    )
+    return (
+        f"{_count(candidate.parameters)} parameters, {download}, {_bytes(fit.disk_bytes)} on disk, "
+        f"{_bytes(fit.memory_bytes)} memory a process, {trial}"
+    )
+
+
+def _tokens(candidate: Candidate) -> str:
+    cut = f"texts cut at {candidate.max_length} tokens"
+    found = candidate.lengths
+    if found is None:
+        return cut
+    return (
+        f"{cut}: {found.truncated_share:.1%} are longer (p50 {found.p50}, p95 {found.p95}, "
+        f"longest {found.max})"
+    )
 
 
 def _origin(candidate: Candidate) -> str:
@@ -153,11 +164,15 @@ def _origin(candidate: Candidate) -> str:
 
 
 def _space(candidate: Candidate) -> Table:
-    table = _table(f"space of {candidate.id}", "values", "first tried", "because")
+    table = _table("  searched", "values", "first tried", "from")
     for parameter in candidate.space:
-        table.add_row(
-            parameter.name, _values(parameter), _number(parameter.default), escape(parameter.source)
-        )
+        if len(parameter.choices) != 1:
+            table.add_row(
+                f"  {parameter.name}",
+                _values(parameter),
+                _number(parameter.default),
+                escape(parameter.source),
+            )
     return table
 
 

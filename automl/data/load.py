@@ -107,7 +107,8 @@ def _read_all(loaded: LoadedRecipe) -> list[_Read]:
         try:
             with _placed(loaded, location):
                 reading = sources.read(reference, loaded.folder, split)
-                reads.append(_Read(split, reference, location, reading))
+                published = loaded.reference(location, reference)
+                reads.append(_Read(split, published, location, reading))
         except DataError as error:
             problems.extend(error.problems)
     if not loaded.recipe.data.train:

@@ -57,9 +57,11 @@ class _Refused(Exception):
 def _leaf(leaf: Leaf, written: str, environ: Mapping[str, str]) -> Leaf:
     if alone := _REFERENCE.fullmatch(written):
         text = _value(alone, environ)
-        return replace(leaf, value=_read(text), text=text, variables=(alone[1],))
+        return replace(leaf, value=_read(text), text=text, variables=(alone[1],), written=written)
     text, variables = _expanded(written, environ)
-    return replace(leaf, value=text, text=text, variables=variables)
+    return replace(
+        leaf, value=text, text=text, variables=variables, written=written if variables else ""
+    )
 
 
 def _expanded(written: str, environ: Mapping[str, str]) -> tuple[str, tuple[str, ...]]:

@@ -87,8 +87,8 @@ class _Reader:
         for leaf in _extended(own):
             try:
                 trees.append(self._parent(leaf, chain))
-            except OSError as error:
-                reason = error.strerror or str(error)
+            except (OSError, ValueError) as error:  # ValueError: a null character in the name
+                reason = getattr(error, "strerror", None) or str(error)
                 problems.append(Problem(f"{leaf.text!r} cannot be read: {reason}", leaf.place))
             except RecipeError as error:
                 problems += error.problems
@@ -176,7 +176,8 @@ def _edited(node: Node, keys: tuple[str, ...], change: Callable[[str], str]) -> 
         return replace(node, entries={**node.entries, keys[0]: changed})
     if isinstance(node, Leaf) and not keys and isinstance(node.value, str):
         text = change(node.value)
-        return replace(node, value=text, text=text)
+        same = text == node.value
+        return replace(node, value=text, text=text, written=node.written if same else "")
     return node
 
 

@@ -36,7 +36,8 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> LoadedRecipe:
         others = [problem for problem in problems if problem.place not in unfilled]
         raise RecipeError(_in_order((*merged.problems, *others), str(path)))
     variables = {at: leaf.variables for at, leaf in leaves.items() if leaf.variables}
-    return LoadedRecipe(recipe, Path(os.path.abspath(path)), values, places, variables)
+    written = {at: leaf.written for at, leaf in leaves.items() if leaf.written}
+    return LoadedRecipe(recipe, Path(os.path.abspath(path)), values, places, variables, written)
 
 
 def _index(

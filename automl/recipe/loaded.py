@@ -29,6 +29,8 @@ class LoadedRecipe:
     places: Mapping[Location, Place]
     variables: Mapping[Location, tuple[str, ...]] = field(default_factory=dict)
     """Names of the environment variables that a value was filled in from."""
+    written: Mapping[Location, str] = field(default_factory=dict)
+    """Text with references to the environment, of the values that have them."""
 
     @property
     def folder(self) -> Path:
@@ -41,6 +43,13 @@ class LoadedRecipe:
             if location[:end] in self.places:
                 return self.places[location[:end]]
         return None
+
+    def reference(self, location: Location, value: str) -> str:
+        """Return ``value`` of ``location`` fit to be published: before the environment filled it.
+
+        Plans, locks and bundles travel; what a variable held on this machine stays here.
+        """
+        return self.written.get(location, value)
 
     def problem(
         self,

@@ -30,15 +30,19 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= 64 else f"{text[:63]}…")
+
+
 def seconds_of(duration: str) -> float:
     """Return the seconds in a duration such as ``2h``, ``1h30m`` or ``45s``; ValueError else."""
     found = _DURATION.fullmatch(duration.strip())
     if not duration.strip() or found is None:
-        raise ValueError(f"{duration!r} is not a duration: write it as 2h, 1h30m, 90m or 45s")
+        raise ValueError(f"{_shown(duration)} is not a duration: write it as 2h, 1h30m, 90m or 45s")
     hours, minutes, seconds = (float(part or 0) for part in found.groups())
     total = hours * 3600 + minutes * 60 + seconds
     if total <= 0:
-        raise ValueError(f"{duration!r} is no time at all")
+        raise ValueError(f"{_shown(duration)} is no time at all")
     return total
 
 
@@ -53,7 +57,7 @@ def _checked_duration(value: Any) -> Any:
 def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"{name!r} is not a name: at most 64 letters, digits, '.', '_' and '-', "
+            f"{_shown(name)} is not a name: at most 64 letters, digits, '.', '_' and '-', "
             "the first a letter or a digit"
         )
     return name

@@ -24,7 +24,8 @@ class Leaf:
     """A scalar. ``style`` is the quote or block indicator it was written with, "" for plain.
 
     ``text`` is what was written, or, after substitution, the substituted text before it was read
-    as a number; ``variables`` names the environment variables that took part.
+    as a number; ``variables`` names the environment variables that took part, and ``written`` is
+    the text with their references, "" where none took part.
     """
 
     value: Scalar
@@ -34,6 +35,7 @@ class Leaf:
     end: int
     style: str = ""
     variables: tuple[str, ...] = ()
+    written: str = ""
 
 
 @dataclass(frozen=True, slots=True)

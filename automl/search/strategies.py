@@ -33,7 +33,6 @@ def sampler(plan: Plan, number: int) -> BaseSampler:
             multivariate=True,
             group=True,
             constant_liar=True,
-            warn_independent_sampling=False,
         )
 
 

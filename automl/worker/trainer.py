@@ -44,7 +44,7 @@ class TrialTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         self.conduct = conduct
         conduct.trainer = self
         self.faults = faults
-        self.loss_sum = torch.zeros((), device=arguments.device)
+        self.loss_sum = torch.zeros((), dtype=torch.float64, device=arguments.device)
         """Sum of each step's mean loss on this process since the attempt began; never synced."""
         self._step_rows = 0
 

@@ -63,10 +63,12 @@ def _attempt(trial: TrialDir, spec: TrialSpec, reporter: Reporter) -> Finished |
     torch.set_num_threads(spec.threads)
     device.select(spec.devices)
     paced = settings.pace(spec, read_table(Path(spec.data.tables["train"])).num_rows)
+    came = int(os.environ.get("WORLD_SIZE", "1"))
+    if came != spec.processes:
+        # A launcher given contradicting settings starts one process and says nothing.
+        raise RuntimeError(f"{spec.processes} processes were asked for, {came} came")
     arguments = settings.training_arguments(trial, spec, paced)
     together = join()
-    if together.processes != spec.processes:
-        raise RuntimeError(f"{spec.processes} processes were asked for, {together.processes} came")
     if together.first:
         durable.recover(trial.best)
     checkpoint = _checkpoint(trial, spec, together)

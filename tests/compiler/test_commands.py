@@ -104,7 +104,7 @@ def test_plan_shows_data_candidates_space_and_budget(recipe, folder: Path) -> No
         "billing 16",
         "tiny",
         "32.7K",
-        "space of tiny",
+        "searched",
         "3e-05 to 0.003, log",
         "refused broken: it has no config.json",
         "budget: 20 trials",

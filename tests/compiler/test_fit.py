@@ -25,7 +25,12 @@ def memory(config: dict[str, object], parameters: int, batch: int, length: int) 
         (MINILM, 22_743_000, 32, 128, 2.15),
         (MINILM, 22_743_000, 64, 56, 1.68),
         (MINILM, 22_743_000, 16, 256, 2.62),
+        (MINILM, 22_743_000, 8, 512, 3.58),
+        (MINILM, 22_743_000, 96, 96, 3.61),
+        (MINILM, 22_743_000, 64, 24, 1.11),
         (STORIES, 265_000, 64, 128, 0.73),
+        (STORIES, 265_000, 16, 512, 0.79),
+        (STORIES, 265_000, 128, 64, 0.71),
         (STORIES, 265_000, 64, 256, 1.09),
     ],
 )

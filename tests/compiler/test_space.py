@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.compiler.hyperparameters import HYPERPARAMETERS
@@ -102,6 +102,7 @@ def wishes(draw: st.DrawFn) -> dict[str, Any]:
     return found
 
 
+@settings(max_examples=60)
 @given(st.sampled_from(PRIORS), wishes())
 def test_the_default_lies_inside_every_space(row: Any, wished: dict[str, Any]) -> None:
     assert not [fault for name in wished for fault in faults(HYPERPARAMETERS[name], wished[name])]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.errors import RecipeError
@@ -73,6 +73,7 @@ def test_keys_are_left_alone():
     assert not problems
 
 
+@settings(deadline=None)
 @given(st.text("${}env:A-x ", max_size=20))
 def test_any_text_is_filled_in_or_refused(text: str):
     quoted = "'" + text + "'"

@@ -57,11 +57,11 @@ def test_a_file_of_more_than_a_megabyte_is_refused(tmp_path: Path):
 
 def test_a_line_too_long_to_read_is_not_repeated(tmp_path: Path):
     path = tmp_path / "wide.yaml"
-    path.write_text("recipe: 1\nname: " + "x " * 5000 + "\n")
+    path.write_text("name: " + "x " * 5000 + "\n")
     place = refusal(path).problems[0].place
     assert place is not None
-    assert (place.line, place.text) == (1, "recipe: 1")
-    assert len(str(refusal(path))) < 12_000
+    assert (place.line, place.text) == (1, "")
+    assert len(str(refusal(path))) < 1_000
 
 
 def test_problems_come_in_the_order_of_the_file(monkeypatch: pytest.MonkeyPatch):

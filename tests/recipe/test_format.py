@@ -327,7 +327,7 @@ def written(chance: Random) -> str:
     return "\n".join([*author.above(0), *author.table(0, 3)]) + "\n"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.randoms(use_true_random=True))
 def test_formatting_keeps_values_and_comments_and_is_done_after_once(chance: Random):
     assert_formats(written(chance))

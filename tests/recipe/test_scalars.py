@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -68,6 +68,7 @@ def test_a_number_of_absurd_length_is_refused():
         scalars.read("9" * 5000)
 
 
+@settings(deadline=None)
 @given(VALUES)
 def test_a_written_scalar_reads_back_in_block_and_flow_context(value: scalars.Scalar):
     written = scalars.write(value)
@@ -78,6 +79,7 @@ def test_a_written_scalar_reads_back_in_block_and_flow_context(value: scalars.Sc
         assert type(again) is type(value)
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"])))
 def test_another_yaml_reader_reads_written_text_alike(text: str):
     loaded = YAML(typ="safe", pure=True).load(f"key: {scalars.write(text)}\n")["key"]

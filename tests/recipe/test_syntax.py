@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.errors import Problem, RecipeError
@@ -68,16 +68,19 @@ def problems_of(data: bytes) -> tuple[Problem, ...]:
     return ()
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_parsed_or_refused_with_a_place(text: str):
     assert all(problem.place for problem in problems_of(text.encode()))
 
 
+@settings(deadline=None)
 @given(st.text("ab1:-#\n\r \t[]{},\"'|>&*!?%~.$", max_size=60))
 def test_text_made_of_yaml_signs_is_parsed_or_refused_with_a_place(text: str):
     assert all(problem.place for problem in problems_of(text.encode()))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_parsed_or_refused_with_a_place(data: bytes):
     assert all(problem.place for problem in problems_of(data))

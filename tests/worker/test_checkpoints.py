@@ -99,9 +99,8 @@ def test_a_replaced_folder_is_old_or_new_and_never_mixed(tmp_path):
     best = tmp_path / "best"
     with durable.replacing(best) as folder:
         (folder / "a").write_text("1")
-    with pytest.raises(ZeroDivisionError), durable.replacing(best) as folder:
-        (folder / "b").write_text("2")
-        raise ZeroDivisionError
+    with pytest.raises(FileNotFoundError), durable.replacing(best) as folder:
+        (folder / "missing" / "b").write_text("2")
     assert [f.name for f in best.iterdir()] == ["a"]
     with durable.replacing(best) as folder:
         (folder / "b").write_text("2")

@@ -1,0 +1,232 @@
+"""The main job, as a person meets it: run, run again, stop, continue, change one's mind."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+import automl as library
+from automl.executors._processes import belonging
+from automl.search.history import read
+from tests.run.conftest import Automl, write_data
+
+pytestmark = pytest.mark.slow
+LONG = ("epochs: 2", "epochs: 60")
+
+
+def rewrite(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def wait_for(condition: Any, seconds: float = 90.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.05)
+
+
+def evaluations(project: Path) -> int:
+    journal = project / "runs" / "weather" / "study.journal"
+    return sum(len(trial.evaluations) for trial in read(journal).trials)
+
+
+def workers(project: Path) -> list[psutil.Process]:
+    trials = (project / "runs" / "weather" / "trials").glob("*")
+    return [process for trial in trials for process in belonging(trial)]
+
+
+def test_from_recipe_to_a_bundle_that_predicts(automl: Automl, project: Path):
+    done = automl("run", "weather.yaml")
+    assert done.returncode == 0, done.stderr
+    assert "winner: trial" in done.stdout
+    bundle = project / "runs" / "weather" / "bundle"
+    assert {p.name for p in bundle.iterdir()} >= {
+        "model.safetensors",
+        "config.json",
+        "tokenizer.json",
+        "README.md",
+        "recipe.yaml",
+        "recipe.lock",
+        "plan.json",
+        "automl.json",
+        "plots",
+    }
+    predicted = automl("predict", str(bundle), "weather.csv")
+    assert predicted.returncode == 0, predicted.stderr
+    with (project / "weather.csv").open() as stream:
+        texts = [row["text"] for row in csv.DictReader(stream)]
+    from transformers import pipeline
+
+    ours = [json.loads(line) for line in predicted.stdout.splitlines()]
+    theirs = pipeline("text-classification", model=str(bundle), truncation=True)(texts)
+    assert [(row["predicted_label"], row["predicted_score"]) for row in ours] == [
+        (row["label"], row["score"]) for row in theirs
+    ]
+    again = automl("run", "weather.yaml")
+    assert again.returncode == 0
+    assert "starts on" not in again.stderr
+    assert "measure" not in again.stderr
+    for name in ("status", "trials"):
+        shown = automl(name, "--json")
+        assert shown.returncode == 0, shown.stderr
+        assert json.loads(shown.stdout)
+    rewrite(project / "weather.yaml", "trials: 2", "trials: 3")
+    more = automl("run", "weather.yaml")
+    assert more.returncode == 0, more.stderr
+    assert "continues after 2" in more.stderr
+    assert "trial 2 starts" in more.stderr
+    assert "trial 1 starts" not in more.stderr
+
+
+def test_missed_check_is_exit_code_three_with_a_bundle(automl: Automl, project: Path):
+    (project / "weather.yaml").open("a").write('checks: ["accuracy > 1.0", "recall[sun] >= 0"]\n')
+    done = automl("run", "weather.yaml")
+    assert done.returncode == 3, done.stderr
+    assert "MISSED" in done.stdout
+    card = (project / "runs" / "weather" / "bundle" / "README.md").read_text()
+    assert "accuracy > 1.0" in card
+
+
+def test_first_interrupt_saves_and_the_same_command_continues(
+    automl: Automl, started: Any, project: Path
+):
+    rewrite(project / "weather.yaml", *LONG)
+    process = started("run", "weather.yaml")
+    wait_for(lambda: evaluations(project) >= 3)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "continue" in out
+    assert not workers(project)
+    before = evaluations(project)
+    done = automl("run", "weather.yaml")
+    assert done.returncode == 0, done.stderr
+    trials = read(project / "runs" / "weather" / "study.journal").trials
+    assert [trial.state for trial in trials] == ["complete"] * 2
+    assert [len(trial.evaluations) for trial in trials] == [120, 120]
+    assert 3 <= before < 240
+
+
+def test_killed_parent_leaves_no_worker_and_nothing_is_lost(
+    automl: Automl, started: Any, project: Path
+):
+    rewrite(project / "weather.yaml", *LONG)
+    process = started("run", "weather.yaml")
+    wait_for(lambda: evaluations(project) >= 3)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = evaluations(project)
+    wait_for(lambda: not workers(project), 15)
+    assert list((project / "runs" / "weather" / "trials" / "0000" / "checkpoint").glob("step-*"))
+    done = automl("run", "weather.yaml")
+    assert done.returncode == 0, done.stderr
+    trials = read(project / "runs" / "weather" / "study.journal").trials
+    assert [[e.number for e in trial.evaluations] for trial in trials] == [list(range(1, 121))] * 2
+    assert before >= 3
+
+
+def test_killed_worker_is_started_again(started: Any, project: Path):
+    rewrite(project / "weather.yaml", *LONG)
+    process = started("run", "weather.yaml")
+    wait_for(lambda: evaluations(project) >= 3)
+    for worker in workers(project):
+        worker.kill()
+    _, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    assert "trying again" in err
+    assert [t.state for t in read(project / "runs/weather/study.journal").trials] == [
+        "complete"
+    ] * 2
+
+
+def test_live_run_folder_is_refused_with_the_holders_pid(
+    automl: Automl, started: Any, project: Path
+):
+    rewrite(project / "weather.yaml", *LONG)
+    process = started("run", "weather.yaml")
+    wait_for(lambda: (project / "runs" / "weather" / "trials" / "0000").exists())
+    second = automl("run", "weather.yaml")
+    assert second.returncode == 2
+    assert str(process.pid) in second.stderr
+    assert f"running (pid {process.pid})" in automl("status").stdout
+
+
+def test_changed_data_is_refused_with_what_changed(automl: Automl, project: Path):
+    assert automl("run", "weather.yaml").returncode == 0
+    write_data(project / "weather.csv", 140)
+    done = automl("run", "weather.yaml")
+    assert done.returncode == 2
+    assert "the data has other content" in done.stderr
+    assert "another name" in done.stderr
+
+
+def test_locked_run_refuses_drift_and_says_what_drifted(automl: Automl, project: Path):
+    assert automl("lock", "weather.yaml").returncode == 0
+    write_data(project / "weather.csv", 140)
+    done = automl("run", "weather.yaml", "--locked")
+    assert done.returncode == 2
+    assert "weather.csv" in done.stderr
+    assert automl("lock", "weather.yaml").returncode == 0
+    assert automl("run", "weather.yaml", "--locked").returncode == 0
+
+
+def test_locked_run_without_a_lock_is_refused(automl: Automl):
+    done = automl("run", "weather.yaml", "--locked")
+    assert done.returncode == 2
+    assert "automl lock weather.yaml" in done.stderr
+
+
+def test_study_whose_every_trial_fails_is_exit_code_four(automl: Automl):
+    done = automl("run", "weather.yaml", fault="bad_candidate")
+    assert done.returncode == 4
+    assert "trial 0" in done.stderr
+
+
+def test_out_of_memory_is_answered_with_a_smaller_micro_batch(automl: Automl, project: Path):
+    done = automl("run", "weather.yaml", fault="oom@step=2")
+    trial = read(project / "runs" / "weather" / "study.journal").trials[0]
+    assert trial.failure == "out_of_memory" or trial.micro_batch
+    assert done.returncode in (0, 4)
+
+
+def test_python_api_tells_the_same_story(project: Path, environment: dict[str, str], monkeypatch):
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("XDG_CACHE_HOME", environment["XDG_CACHE_HOME"])
+    recipe = library.load_recipe("weather.yaml")
+    compiled = library.compile_recipe(recipe)
+    assert compiled.plan.data.labels == ("rain", "sun")
+    heard: list[Any] = []
+    result = library.run(recipe, listen=heard.append)
+    assert result.exit_code == 0
+    assert result.bundle is not None
+    assert result.test is not None
+    assert {type(event).__name__ for event in heard} >= {"RunStarted", "TrialEnded", "RunEnded"}
+
+
+def test_json_events_are_one_object_a_line(automl: Automl):
+    done = automl("run", "weather.yaml", "--json")
+    assert done.returncode == 0, done.stderr
+    kinds = [json.loads(line)["type"] for line in done.stdout.splitlines()]
+    assert kinds[-1] == "run_ended"
+    assert "trial_said" in kinds
+
+
+def test_interrupted_run_can_be_exported_as_it_stands(automl: Automl, started: Any, project: Path):
+    rewrite(project / "weather.yaml", *LONG)
+    process = started("run", "weather.yaml")
+    wait_for(lambda: evaluations(project) >= 3)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    done = automl("export", "--to", "delivered")
+    assert done.returncode == 0, done.stderr
+    assert (project / "delivered" / "model.safetensors").exists()
