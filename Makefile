@@ -30,7 +30,7 @@ export OMP_WAIT_POLICY ?= passive
 export GOMP_SPINCOUNT ?= 0
 
 .DELETE_ON_ERROR:
-.PHONY: help quickstart test setup check fast fix schemas clean
+.PHONY: help quickstart test setup check fast fix docs schemas clean
 
 help:
 	@echo "make quickstart   set up $(VENV) and run recipes/quickstart (minutes, no GPU, no hub)"
@@ -39,6 +39,7 @@ help:
 	@echo "make check        lint, format, types, import contract, all tests"
 	@echo "make fast         the tests that take seconds"
 	@echo "make fix          repair lint and format, of code and recipes"
+	@echo "make docs         write docs/recipe.md and docs/cli.md anew"
 	@echo "make schemas      write schemas/ anew"
 	@echo "make clean        remove $(VENV) and caches; runs/ stays"
 	@echo "PYTHON=$(PYTHON) VENV=$(VENV) TORCH=$(TORCH)"
@@ -66,6 +67,9 @@ fix:
 	$(BIN)ruff check --fix
 	$(BIN)ruff format
 	$(BIN)automl fmt $(RECIPES)
+
+docs:
+	$(BIN)python docs/generate.py
 
 schemas:
 	for kind in recipe plan; do $(BIN)automl schema $$kind > schemas/$$kind-v1.json || exit 1; done

@@ -41,16 +41,23 @@ def storage(kind: str, folder: Path) -> BaseStorage:
 
 def study(kind: str, folder: Path) -> optuna.Study:
     return optuna.create_study(
-        storage=storage(kind, folder), study_name="s", direction="maximize",
-        load_if_exists=True, sampler=RandomSampler(0),
+        storage=storage(kind, folder),
+        study_name="s",
+        direction="maximize",
+        load_if_exists=True,
+        sampler=RandomSampler(0),
     )
 
 
 def write_trial(made: optuna.Study) -> None:
-    made.add_trial(create_trial(
-        state=TrialState.RUNNING, params={"x": 0.5}, distributions={"x": FloatDistribution(0, 1)},
-        user_attrs={"candidate": "a"},
-    ))
+    made.add_trial(
+        create_trial(
+            state=TrialState.RUNNING,
+            params={"x": 0.5},
+            distributions={"x": FloatDistribution(0, 1)},
+            user_attrs={"candidate": "a"},
+        )
+    )
     last = made.get_trials(deepcopy=False)[-1]
     for step in (1, 2, 3):
         Trial(made, last._trial_id).report(0.5, step)
@@ -86,7 +93,8 @@ def crash(kind: str, rounds: int) -> tuple[int, int]:
             folder = Path(name)
             process = subprocess.Popen(
                 [sys.executable, __file__, "--writer", kind, str(folder)],
-                stdout=subprocess.PIPE, text=True,
+                stdout=subprocess.PIPE,
+                text=True,
             )
             assert process.stdout is not None
             process.stdout.readline()
@@ -123,8 +131,10 @@ def main() -> None:
             figures[kind] = cost(kind, Path(name), options.trials)
         broken, lost = crash(kind, options.rounds)
         trial, opening = figures[kind]
-        print(f"{kind:8} {trial:8.1f} ms a trial  {opening:8.1f} ms to open {options.trials}  "
-              f"kill -9: {broken}/{options.rounds} unusable, {lost} told trials lost")
+        print(
+            f"{kind:8} {trial:8.1f} ms a trial  {opening:8.1f} ms to open {options.trials}  "
+            f"kill -9: {broken}/{options.rounds} unusable, {lost} told trials lost"
+        )
     ratio = figures["sqlite"][0] / figures["journal"][0]
     print(f"sqlite / journal: {ratio:.1f}x a trial  (pid {os.getpid()})")
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from automl import documents, jobs, machine
+from automl.catalog import cache
 from automl.plan import Candidate, Plan
 
 FixedPrecision = Literal["fp32", "bf16", "fp16"]
@@ -33,12 +33,6 @@ class Setting:
     timings: tuple[jobs.Timing, ...] = ()
     schema: Literal["automl/setting"] = "automl/setting"
     version: int = 1
-
-
-def cache_folder() -> Path:
-    """Return the user's cache folder for automl (``$XDG_CACHE_HOME/automl``)."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "automl"
 
 
 def known(plan: Plan, candidate: Candidate, slots: int) -> Setting | None:
@@ -104,4 +98,4 @@ def _path(plan: Plan, candidate: Candidate, slots: int) -> Path:
         "versions": dict(plan.versions),
     }
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
-    return cache_folder() / "settings" / f"{key}.json"
+    return cache.folder() / "settings" / f"{key}.json"

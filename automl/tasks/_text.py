@@ -46,6 +46,9 @@ def load_tokenizer(path: str, trust_remote_code: bool = False) -> PreTrainedToke
         tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
     except Exception as error:  # the file is someone else's: whatever it raises is the reason
         raise CandidateError(f"its tokenizer can't be loaded: {_in_short(error)}") from error
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        # Without its files transformers 5 makes an empty tokenizer that knows no word, silently.
+        raise CandidateError("its tokenizer has no vocabulary: files are missing")
     for trace in ("is_local", "local_files_only"):
         # How it was loaded here says nothing about the copy that is saved with the model.
         tokenizer.init_kwargs.pop(trace, None)
@@ -65,7 +68,7 @@ def load_model(
     trust_remote_code: bool,
     **settings: Any,
 ) -> PreTrainedModel:
-    """Return the folder's model in float32 with a head by ``auto_class``, configured by ``settings``.
+    """Return the folder's model in float32 with a head of ``auto_class``, given ``settings``.
 
     Head weights that are absent or of another size are drawn from torch's generator. Raises
     CandidateError with a plain reason when the config is unreadable or any other weight is missing

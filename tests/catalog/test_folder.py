@@ -40,8 +40,12 @@ def test_licence_and_language_come_from_the_readme(recipe, tiny: Path) -> None:
     assert (found.license, found.language) == ("mit", ("en", "no"))
 
 
-def test_an_absolute_path_is_kept_relative_to_the_recipe(recipe, tiny: Path) -> None:
-    assert catalog.find(recipe(f"{{path: {tiny}}}"), 0).reference == "tiny"
+def test_a_path_from_the_environment_is_kept_unfilled(
+    recipe, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TINY_MODEL", str(tiny))
+    found = catalog.find(recipe("{path: '${env:TINY_MODEL}'}"), 0)
+    assert (found.reference, found.root) == ("${env:TINY_MODEL}", tiny)
 
 
 def test_a_missing_folder_is_an_error_at_its_place(recipe) -> None:

@@ -54,7 +54,9 @@ def test_a_recipe_points_editors_to_the_schema(path):
 @pytest.mark.parametrize(
     "path", sorted(set(FILES) - BASES), ids=lambda path: str(path.relative_to(FOLDER))
 )
-def test_a_recipe_passes_check(path):
+def test_a_recipe_passes_check(path, request):
+    if "AUTOML_SHARED" in path.read_text(encoding="utf-8"):
+        request.getfixturevalue("shared")
     assert not verify(load(path))
 
 

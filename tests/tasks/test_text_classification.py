@@ -159,3 +159,10 @@ def test_the_usage_gives_what_the_model_gives(tmp_path, capsys):
     load_tokenizer(str(TINY_BERT)).save_pretrained(tmp_path)
     exec(compile(TASK.usage(str(tmp_path), 16), "usage", "exec"), {})
     assert "'label'" in capsys.readouterr().out
+
+
+def test_a_folder_without_tokenizer_files_is_refused(folder):
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink()
+    with pytest.raises(CandidateError, match="no vocabulary"):
+        load_tokenizer(str(folder))

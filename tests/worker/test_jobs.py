@@ -91,7 +91,7 @@ def test_bad_candidates_are_refused_with_plain_reasons_and_stop_no_other(tmp_pat
     reasons = [each.refused for each in refused]
     assert "missing or of another shape" in reasons[0]
     assert "missing or of another shape" in reasons[1]
-    assert "tokenizer can't be loaded" in reasons[2]
+    assert "its tokenizer has no vocabulary" in reasons[2]
     assert "can't be" in reasons[3]
     assert "there is no folder" in reasons[4]
     assert all("\n" not in reason and len(reason) < 320 for reason in reasons)

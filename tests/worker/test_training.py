@@ -91,7 +91,9 @@ def test_the_best_model_is_kept_and_not_the_last(bench, data, tmp_path):
 def test_the_best_folder_is_all_that_a_pipeline_needs(bench):
     from transformers import pipeline
 
-    trial = bench.trial(hyperparameters={"epochs": 25}, evaluation_samples=10**6)
+    trial = bench.trial(
+        hyperparameters={"epochs": 25, "learning_rate": 2e-3}, evaluation_samples=10**6
+    )
     assert bench.run(trial) == 0
     classify = pipeline("text-classification", model=str(trial.best))
     assert classify("the morning train number 7")[0]["label"] == "travel"
