@@ -23,6 +23,7 @@ from automl.rundir import RunDir
 
 if TYPE_CHECKING:
     from automl.compiler.compile import Compiled
+    from automl.compiler.lock import Lock
     from automl.compiler.timing import Setting
     from automl.executors import Slot
     from automl.exporters import CheckResult, TrialSummary
@@ -117,11 +118,12 @@ def run(
     """
     loaded = recipe if isinstance(recipe, LoadedRecipe) else load_recipe(recipe)
     rundir = run_folder(loaded, run_dir)
+    lock = _lock(loaded) if locked else None
     with rundir.lock():
         listen = _recorded(rundir, listen)
         compiled = compile_recipe(loaded, folder=rundir.cache / "jobs", listen=listen)
-        if locked:
-            _refuse_drift(loaded, compiled.plan)
+        if lock is not None:
+            _refuse_drift(lock, compiled.plan, _shown(loaded.path))
         _adopt(rundir, compiled, loaded)
         return _Run(loaded, rundir, compiled, listen, interrupts).go()
 
@@ -136,19 +138,32 @@ def _recorded(rundir: RunDir, listen: Listen) -> Listen:
     return record
 
 
-def _refuse_drift(loaded: LoadedRecipe, plan: Plan) -> None:
-    from automl.compiler.drift import lock_drift
+def _lock(loaded: LoadedRecipe) -> Lock:
+    """The recipe's lock, looked for before anything else is done."""
     from automl.compiler.lock import lock_path, read_lock
 
     path = lock_path(loaded.path)
     if not path.exists():
-        raise DriftError(Problem(f"{path} does not exist", hint=f"automl lock {loaded.path}"))
-    drift = lock_drift(read_lock(path), plan)
-    if drift:
-        hint = f"automl lock {loaded.path} accepts what is there now"
         raise DriftError(
-            [Problem(f"differs from {path.name}: {text}", hint=hint) for text in drift]
+            Problem(f"{_shown(path)} does not exist", hint=f"automl lock {_shown(loaded.path)}")
         )
+    return read_lock(path)
+
+
+def _refuse_drift(lock: Lock, plan: Plan, recipe: str) -> None:
+    from automl.compiler.drift import lock_drift
+
+    hint = f"automl lock {recipe} accepts what is there now"
+    problems = [
+        Problem(f"differs from the lock: {text}", hint=hint) for text in lock_drift(lock, plan)
+    ]
+    if problems:
+        raise DriftError(problems)
+
+
+def _shown(path: Path) -> str:
+    """The path as a person at this folder would type it."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _adopt(rundir: RunDir, compiled: Compiled, loaded: LoadedRecipe) -> None:

@@ -180,7 +180,7 @@ class Screen:
         grid = Table.grid(padding=(0, 2))
         total = f"/{state.run.trials}" if state.run and state.run.trials else ""
         cells: list[RenderableType] = [Text(state.stage, style="bold")]
-        if state.run:
+        if state.run and state.stage == "search":
             cells += [
                 ProgressBar(total=1.0, completed=state.share(), width=24),
                 Text(f"trial {state.done}{total}"),

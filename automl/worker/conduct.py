@@ -133,7 +133,7 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
             samples = self.setting.pace.samples(step) - self.setting.pace.samples(began)
             self.speed = samples / max(now - then, 1e-9)
         self.mark = (step, loss, now)
-        self.setting.reporter.progress(
+        self.setting.reporter.say(
             Progressed(
                 step,
                 self.setting.pace.total_steps,

@@ -28,7 +28,6 @@ _ROUND_TO = 8
 
 def inspect(spec: InspectSpec) -> InspectResult:
     """Return one inspection per candidate, in order."""
-    torch.set_grad_enabled(True)
     task = tasks.get(spec.task)
     return InspectResult(tuple(_inspect(task, spec, model) for model in spec.models))
 

@@ -30,17 +30,14 @@ class Reporter:
 
     def say(self, event: TrialEvent) -> None:
         """Append the event, stamped with the time."""
+        if isinstance(event, Started | Progressed):
+            self._spoke = time.monotonic()
         if self.first:
             events.append(self.trial.metrics, replace(event, time=time.time()))
 
     def silent_seconds(self) -> float:
-        """Return the seconds since progress was last said."""
+        """Return the seconds since training began or its progress was last said."""
         return time.monotonic() - self._spoke
-
-    def progress(self, event: Progressed) -> None:
-        """Say how far training has come."""
-        self.say(event)
-        self._spoke = time.monotonic()
 
     def reported(self, evaluation: int, step: int) -> Reported | None:
         """Return what an attempt that was lost later has reported as this evaluation, if any."""

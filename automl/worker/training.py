@@ -72,7 +72,7 @@ def _attempt(trial: TrialDir, spec: TrialSpec, reporter: Reporter) -> Finished |
     if together.first:
         durable.recover(trial.best)
     checkpoint = _checkpoint(trial, spec, together)
-    trainer = _trainer(trial, spec, arguments, paced, together, reporter, checkpoint)
+    trainer = assemble(trial, spec, arguments, paced, together, reporter, checkpoint)
     if together.processes > 1:
         # Each rank draws its own dropout; the model and the rows' order were drawn alike.
         torch.manual_seed(spec.seed + together.rank)
@@ -93,7 +93,7 @@ def _checkpoint(trial: TrialDir, spec: TrialSpec, together: Ranks) -> Path | Non
     return None if step < 0 else checkpoints.path(trial.checkpoints, step)
 
 
-def _trainer(
+def assemble(
     trial: TrialDir,
     spec: TrialSpec,
     arguments: TrainingArguments,
@@ -102,6 +102,10 @@ def _trainer(
     reporter: Reporter,
     checkpoint: Path | None,
 ) -> TrialTrainer:
+    """Return the trainer of one attempt, the model and all drawn from the spec's seed.
+
+    Raises CandidateError when the model or its tokenizer don't load.
+    """
     task = tasks.get(spec.task)
     injected = faults.read(trial, spec.number)
     injected.loading()

@@ -19,7 +19,7 @@ from automl.search.history import read
 from tests.run.conftest import Automl, write_data
 
 pytestmark = pytest.mark.slow
-LONG = ("epochs: 2", "epochs: 60")
+LONG = ("epochs: 2", "epochs: 25")
 
 
 def rewrite(path: Path, old: str, new: str) -> None:
@@ -113,8 +113,8 @@ def test_first_interrupt_saves_and_the_same_command_continues(
     assert done.returncode == 0, done.stderr
     trials = read(project / "runs" / "weather" / "study.journal").trials
     assert [trial.state for trial in trials] == ["complete"] * 2
-    assert [len(trial.evaluations) for trial in trials] == [120, 120]
-    assert 3 <= before < 240
+    assert [len(trial.evaluations) for trial in trials] == [50, 50]
+    assert 3 <= before < 100
 
 
 def test_killed_parent_leaves_no_worker_and_nothing_is_lost(
@@ -131,7 +131,7 @@ def test_killed_parent_leaves_no_worker_and_nothing_is_lost(
     done = automl("run", "weather.yaml")
     assert done.returncode == 0, done.stderr
     trials = read(project / "runs" / "weather" / "study.journal").trials
-    assert [[e.number for e in trial.evaluations] for trial in trials] == [list(range(1, 121))] * 2
+    assert [[e.number for e in trial.evaluations] for trial in trials] == [list(range(1, 51))] * 2
     assert before >= 3
 
 

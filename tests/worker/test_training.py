@@ -132,16 +132,21 @@ def test_the_said_loss_is_the_mean_over_rows_also_when_accumulating(bench, tmp_p
     assert losses[1] == pytest.approx(losses[0], abs=0.05)
 
 
-@pytest.mark.parametrize("family", ["gpt_neox", "llama"])
-def test_best_and_checkpoint_give_back_the_weights_of_every_family(bench, fault, tmp_path, family):
-    # gpt_neox is among those whose original format renames keys (transformers #43701).
+@pytest.mark.parametrize(
+    ("family", "more"), [("mixtral", {"num_local_experts": 2}), ("gpt_neox", {}), ("llama", {})]
+)
+def test_best_and_checkpoint_give_back_the_weights_of_every_family(
+    bench, fault, tmp_path, family, more
+):
+    # mixtral is among those whose original format renames keys (transformers #43701).
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
     folder = shutil.copytree(TINY_BERT, tmp_path / family)
     torch.manual_seed(0)
     sizes = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2}
-    config = AutoConfig.for_model(family, vocab_size=384, num_attention_heads=2, **sizes)
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 2}
+    config = AutoConfig.for_model(family, vocab_size=384, **sizes, **heads, **more)
     AutoModelForCausalLM.from_config(config).save_pretrained(folder)
     model = ModelRef(family, str(folder))
     unbroken, paused = bench.trial("unbroken", model=model), bench.trial("paused", model=model)
@@ -155,6 +160,7 @@ def test_best_and_checkpoint_give_back_the_weights_of_every_family(bench, fault,
     assert not found["missing_keys"]
     assert not found["unexpected_keys"]
     saved = load(unbroken.best)
+    assert set(saved) == set(loaded.state_dict())
     assert all(torch.equal(saved[name], tensor) for name, tensor in loaded.state_dict().items())
 
 
@@ -251,6 +257,36 @@ def test_two_seeds_give_two_models_and_one_seed_the_same(bench):
     first, again, other = (bench.scores(trial) for trial in trials)
     assert first == again
     assert first != other
+
+
+def test_each_epoch_sees_every_row_once_in_an_order_of_its_own(bench):
+    from automl.worker import training
+    from automl.worker.ranks import Ranks
+    from automl.worker.reporter import Reporter
+    from automl.worker.sampling import order
+    from automl.worker.settings import pace, training_arguments
+
+    class Watched:
+        def __init__(self, rows):
+            self.rows, self.seen = rows, []
+
+        def __len__(self):
+            return len(self.rows)
+
+        def __getitem__(self, row):
+            self.seen.append(row)
+            return self.rows[row]
+
+    trial, spec = bench.trial(), bench.spec
+    paced = pace(spec, 43)
+    arguments = training_arguments(trial, spec, paced)
+    reporter = Reporter(trial, first=True)
+    trainer = training.assemble(trial, spec, arguments, paced, Ranks(0, 1), reporter, None)
+    watched = trainer.train_dataset = Watched(trainer.train_dataset)
+    trainer.train()
+    expected = [order(watched.rows.lengths, 8, spec.seed, epoch) for epoch in range(3)]
+    assert watched.seen == [row for epoch in expected for row in epoch]
+    assert expected[0] != expected[1]
 
 
 def test_the_validation_split_alone_decides(bench, data):
