@@ -46,6 +46,7 @@ help:
 
 quickstart: $(VENV)/.quickstart
 	$(VENV)/bin/automl run recipes/quickstart/recipe.yaml --run-dir $(RUN_DIR)
+	@echo "automl is in $(VENV)/bin; to type it as above:  . $(VENV)/bin/activate"
 
 test: setup
 	@$(MAKE) --no-print-directory check

@@ -104,7 +104,11 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
         """Evaluate when it is due, answer requests, say how far it is."""
         step = state.global_step
         if self.setting.pace.due(step):
+            paused = time.monotonic()
             self._evaluate(step)
+            # Speed is that of training: what evaluation took since the last word is left out.
+            began, loss, then = self.mark
+            self.mark = (began, loss, then + time.monotonic() - max(paused, then))
         if step < self.setting.pace.total_steps:
             self._answer(self.setting.orders.poll(), step)
             self._tell(step)

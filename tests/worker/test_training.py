@@ -70,6 +70,17 @@ def test_progress_is_said_about_every_second(bench):
     assert all(0 < e.loss < 3 for e in said)
 
 
+def test_the_said_speed_is_that_of_training_alone(bench):
+    often = bench.trial("often", hyperparameters={"epochs": 40}, evaluation_samples=8)
+    never = bench.trial("never", hyperparameters={"epochs": 40}, evaluation_samples=10**6)
+    assert bench.run(often) == bench.run(never) == 0
+    speeds = [
+        max(e.samples_per_second for e in bench.events(trial, Progressed))
+        for trial in (often, never)
+    ]
+    assert 0.1 < speeds[0] / speeds[1] < 10
+
+
 def test_the_best_model_is_kept_and_not_the_last(bench, data, tmp_path):
     from automl.worker.scoring import score
 
