@@ -229,9 +229,9 @@ class _Run:
         budget = self.compiled.plan.budget
         told = sum(trial.state != "running" for trial in study.trials)
         if budget.trials is not None and told >= budget.trials:
-            return "trials"
+            return self._spent("trials", f"all {budget.trials} trials have been made")
         if budget.seconds is not None and study.seconds >= budget.seconds and study.best():
-            return "time"
+            return self._spent("time", f"all {budget.seconds:.0f} s have been used")
         self._show_floor()
         scheduler = self._scheduler(study, gpus)
         self.listen(
@@ -245,6 +245,10 @@ class _Run:
             )
         )
         return scheduler.run()
+
+    def _spent(self, outcome: Outcome, why: str) -> Outcome:
+        self.listen(StageBegan("search", f"finished: {why}; a larger budget continues it"))
+        return outcome
 
     def _show_floor(self) -> None:
         from automl.finish import data_refs, floor

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from automl.cli import _console
 from automl.plan import Candidate, Parameter, Plan
 
 if TYPE_CHECKING:
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
 LISTED_CLASSES = 12
 """Classes shown one by one; with more, only their number and the rarest and commonest."""
-PIPED_WIDTH = 120
-"""Columns where nobody's terminal says how many there are."""
 
 
 def compiled(recipe: Path, pins: Mapping[str, str]) -> Compiled:
@@ -67,9 +66,7 @@ def trial_seconds(plan: Plan) -> dict[str, float]:
 
 def show(plan: Plan, seconds: Mapping[str, float]) -> None:
     """Print the plan to stdout; ``seconds`` a trial by candidate, where known."""
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal:
-        console = Console(highlight=False, soft_wrap=True, width=PIPED_WIDTH)
+    console = _console.stdout()
     console.print(f"[bold]{plan.name}[/bold]: {plan.task}, {plan.goal.direction} {_goal(plan)}")
     _show_data(console, plan)
     for candidate in plan.candidates:

@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from automl.cli import _console
 from automl.cli._live import short
 from automl.exporters import CheckResult
 from automl.pipeline import RunResult
@@ -14,7 +15,7 @@ from automl.pipeline import RunResult
 
 def show(result: RunResult, url: str | None = None) -> None:
     """Print the result to stdout."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = _console.stdout()
     if result.bundle is None:
         _interrupted(console, result)
         return

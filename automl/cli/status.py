@@ -26,13 +26,14 @@ def command(
     if as_json:
         print(json.dumps(facts, indent=2))
         return
-    from rich.console import Console
-    from rich.table import Table
+    from automl.cli import _console
 
-    table = Table(box=None, show_header=False, padding=(0, 2))
+    table = _console.table("", "", folding=("",))
+    table.show_header = False
     for name, value in facts.items():
-        table.add_row(name.replace("_", " "), _text(value))
-    Console(highlight=False, soft_wrap=True).print(table)
+        shown = _console.size(value) if name == "disk_bytes" else _text(value)
+        table.add_row(name.removesuffix("_bytes").replace("_", " "), shown)
+    _console.stdout().print(table)
 
 
 def _facts(rundir: RunDir) -> dict[str, Any]:
@@ -53,7 +54,12 @@ def _facts(rundir: RunDir) -> dict[str, Any]:
         "folder": str(rundir.root),
         "state": state,
         "trials": f"{len(history.trials)} of {plan.budget.trials or 'unlimited'}",
-        "states": dict(Counter(trial.state for trial in history.trials)),
+        "states": dict(
+            Counter(
+                "paused" if trial.state == "running" and not holder else trial.state
+                for trial in history.trials
+            )
+        ),
         "search_seconds": round(history.seconds, 1),
         "time_budget_seconds": plan.budget.seconds,
         "goal": f"{plan.goal.direction} {plan.goal.metric}",

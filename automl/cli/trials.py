@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from automl.plan import Plan
     from automl.search.study import StudyTrial
 
 
@@ -42,7 +43,7 @@ def command(
         rows = [json.loads(documents.to_line(trial)) for trial in trials]
         print(json.dumps(rows, indent=2))
         return
-    _print(trials, plan)
+    _print(trials, plan, live=rundir.holder() is not None)
 
 
 def _rank(trial: StudyTrial, direction: str) -> tuple[bool, float]:
@@ -50,15 +51,13 @@ def _rank(trial: StudyTrial, direction: str) -> tuple[bool, float]:
     return value is None, -(value or 0.0) if direction == "maximize" else (value or 0.0)
 
 
-def _print(trials: list[StudyTrial], plan: object) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _print(trials: list[StudyTrial], plan: Plan, live: bool) -> None:
+    """Settings that are the same in all trials are left out: they tell nothing apart."""
+    from automl.cli import _console
 
-    from automl.plan import Plan
-
-    assert isinstance(plan, Plan)
-    table = Table(box=None, padding=(0, 2), header_style="dim")
-    for name in (
+    direction = plan.goal.direction
+    varied = _varied(trials)
+    table = _console.table(
         "trial",
         "state",
         plan.goal.metric,
@@ -68,26 +67,31 @@ def _print(trials: list[StudyTrial], plan: object) -> None:
         "seconds",
         "attempts",
         "message",
-    ):
-        table.add_column(name, overflow="fold")
+        folding=("settings", "message"),
+    )
     for trial in trials:
-        value = trial.value(plan.goal.direction)
-        settings = " ".join(
-            f"{name}={_number(v)}" for name, v in trial.configuration.hyperparameters.items()
-        )
+        value = trial.value(direction)
+        settings = trial.configuration.hyperparameters.items()
         table.add_row(
             str(trial.number),
-            trial.state,
+            "paused" if trial.state == "running" and not live else trial.state,
             "" if value is None else f"{value:.4f}",
             trial.configuration.candidate,
-            settings,
+            ", ".join(f"{name} {_number(v)}" for name, v in settings if name in varied),
             str(len(trial.evaluations)),
             f"{trial.seconds:.1f}",
             str(trial.attempts),
             trial.message,
         )
-    console = Console(highlight=False)
-    console.print(table, soft_wrap=not console.is_terminal)
+    _console.stdout().print(table)
+
+
+def _varied(trials: list[StudyTrial]) -> set[str]:
+    seen: dict[str, set[object]] = {}
+    for trial in trials:
+        for name, value in trial.configuration.hyperparameters.items():
+            seen.setdefault(name, set()).add(value)
+    return {name for name, values in seen.items() if len(values) > 1 or len(trials) == 1}
 
 
 def _number(value: object) -> str:
