@@ -60,7 +60,17 @@ class InputError(AutoMLError):
 
 
 class RecipeError(InputError):
-    """The recipe is refused."""
+    """The recipe is refused.
+
+    ``remainder`` is the recipe without what is wrong with it, where that still is one: what knows
+    the names in a recipe can look for more to report at the same time.
+    """
+
+    def __init__(
+        self, problems: Iterable[Problem] | Problem | str, remainder: object | None = None
+    ) -> None:
+        self.remainder = remainder
+        super().__init__(problems)
 
 
 class DataError(InputError):

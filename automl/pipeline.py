@@ -6,7 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -64,9 +64,9 @@ def load_recipe(path: str | Path) -> LoadedRecipe:
 
     Raises RecipeError with every problem found.
     """
-    from automl.recipe.load import load
+    from automl.compiler.verify import load_verified
 
-    return load(Path(path))
+    return load_verified(Path(path))
 
 
 def compile_recipe(
@@ -132,8 +132,9 @@ def _recorded(rundir: RunDir, listen: Listen) -> Listen:
     """Every event also goes to the run folder, with the time it was heard."""
 
     def record(event: RunEvent) -> None:
-        events.append(rundir.events, event)
-        listen(event)
+        stamped = event if event.time else replace(event, time=time.time())
+        events.append(rundir.events, stamped)
+        listen(stamped)
 
     return record
 

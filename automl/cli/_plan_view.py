@@ -25,9 +25,9 @@ LISTED_CLASSES = 12
 def compiled(recipe: Path, pins: Mapping[str, str]) -> Compiled:
     """Load and compile the recipe, saying on stderr what is going on."""
     from automl.compiler.compile import compile_recipe
-    from automl.recipe.load import load
+    from automl.compiler.verify import load_verified
 
-    loaded = load(recipe)
+    loaded = load_verified(recipe)
     console = Console(stderr=True, highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="automl-"))
     with console.status("") as status:

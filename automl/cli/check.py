@@ -17,15 +17,11 @@ def command(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check a recipe without opening its data or its models; every problem at once."""
-    from automl.compiler.verify import verify
+    from automl.compiler.verify import load_verified
     from automl.errors import RecipeError
-    from automl.recipe.load import load
 
     try:
-        loaded = load(recipe)
-        problems = verify(loaded)
-        if problems:
-            raise RecipeError(problems)
+        loaded = load_verified(recipe)
     except RecipeError as error:
         if as_json:
             _print_json({"ok": False, "problems": [_plain(each) for each in error.problems]})

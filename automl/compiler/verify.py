@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from automl import plugins, tasks
 from automl.catalog import hub
@@ -11,13 +12,32 @@ from automl.compiler import checks, limits
 from automl.compiler.hyperparameters import HYPERPARAMETERS, names
 from automl.compiler.references import reference_problems
 from automl.compiler.space import faults
-from automl.errors import Problem
+from automl.errors import Problem, RecipeError
 from automl.plan import Direction
 from automl.recipe.loaded import LoadedRecipe, Location
 from automl.tasks import Task
 
 EXECUTORS, EXPORTERS = "automl.executors", "automl.exporters"
 """Looked up in the registry by name: both stand above the compiler."""
+
+
+def load_verified(path: Path) -> LoadedRecipe:
+    """Return the recipe at ``path``, in order as far as the recipe alone can tell.
+
+    Raises RecipeError with every problem at once: of its form, and of the names in what is left
+    of it without those.
+    """
+    from automl.recipe.load import in_order, load
+
+    try:
+        loaded = load(path)
+    except RecipeError as error:
+        more = verify(error.remainder) if isinstance(error.remainder, LoadedRecipe) else ()
+        raise RecipeError(in_order([*error.problems, *more], str(path))) from None
+    problems = verify(loaded)
+    if problems:
+        raise RecipeError(problems)
+    return loaded
 
 
 def verify(loaded: LoadedRecipe) -> tuple[Problem, ...]:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from automl.errors import Place, Problem, RecipeError
 from automl.recipe import validation
 from automl.recipe.inheritance import gather
 from automl.recipe.loaded import LoadedRecipe, Location
 from automl.recipe.schema import Recipe
-from automl.recipe.syntax import Items, Leaf, Node, Table, plain
+from automl.recipe.syntax import Entry, Items, Leaf, Node, Table, plain
 
 
 def load(path: Path, environ: Mapping[str, str] | None = None) -> LoadedRecipe:
@@ -34,10 +35,68 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> LoadedRecipe:
     if recipe is None or merged.problems:
         unfilled = {problem.place for problem in merged.problems}
         others = [problem for problem in problems if problem.place not in unfilled]
-        raise RecipeError(_in_order((*merged.problems, *others), str(path)))
+        found = in_order((*merged.problems, *others), str(path))
+        raise RecipeError(found, None if merged.problems else _remainder(merged.tree, path))
+    return _loaded(recipe, path, values, places, leaves)
+
+
+def _loaded(
+    recipe: Recipe,
+    path: Path,
+    values: dict[str, Any],
+    places: dict[Location, Place],
+    leaves: dict[Location, Leaf],
+) -> LoadedRecipe:
     variables = {at: leaf.variables for at, leaf in leaves.items() if leaf.variables}
     written = {at: leaf.written for at, leaf in leaves.items() if leaf.written}
     return LoadedRecipe(recipe, Path(os.path.abspath(path)), values, places, variables, written)
+
+
+def _remainder(tree: Table, path: Path) -> LoadedRecipe | None:
+    """Return the recipe without its faulty values, or None where too little would be left.
+
+    A value that is missing takes its section with it. Each round takes away at least one value.
+    """
+    while True:
+        places: dict[Location, Place] = {}
+        leaves: dict[Location, Leaf] = {}
+        _index(tree, (), places, {}, leaves)
+        values = plain(tree)
+        recipe, findings, _ = validation.validate(values)
+        if recipe is not None:
+            return _loaded(recipe, path, values, places, leaves)
+        faulty = {_written_at(finding.location, places) for finding in findings}
+        if () in faulty:
+            return None
+        outermost = [at for at in faulty if not any(at[:n] in faulty for n in range(len(at)))]
+        for location in sorted(outermost, key=_last_first):
+            tree = cast(Table, _without(tree, location))
+
+
+def _written_at(location: Location, places: Mapping[Location, Place]) -> Location:
+    """Return the location, or the nearest section around it that was written."""
+    ends = range(len(location), -1, -1)
+    return next(location[:end] for end in ends if location[:end] in places)
+
+
+def _last_first(location: Location) -> tuple[tuple[int, str], ...]:
+    """Sorts later items of a list before earlier ones, whose index must not move."""
+    return tuple((-part, "") if isinstance(part, int) else (0, part) for part in location)
+
+
+def _without(node: Node, location: Location) -> Node:
+    """Return the node without what is at ``location`` inside it; itself where nothing is."""
+    part, rest = location[0], location[1:]
+    if isinstance(node, Table) and part in node.entries:
+        entries = dict(node.entries)
+        entry = entries.pop(str(part))
+        if rest:
+            entries[str(part)] = Entry(entry.key, _without(entry.node, rest))
+        return replace(node, entries=entries)
+    if isinstance(node, Items) and isinstance(part, int) and part < len(node.nodes):
+        kept = (_without(node.nodes[part], rest),) if rest else ()
+        return replace(node, nodes=(*node.nodes[:part], *kept, *node.nodes[part + 1 :]))
+    return node
 
 
 def _index(
@@ -93,7 +152,7 @@ def _put(values: Any, location: Location, value: str) -> None:
     values[location[-1]] = value
 
 
-def _in_order(problems: Iterable[Problem], main: str) -> list[Problem]:
+def in_order(problems: Iterable[Problem], main: str) -> list[Problem]:
     """Return the problems without repetition, the recipe's own first, then its parents'."""
 
     def position(problem: Problem) -> tuple[bool, str, int, int]:

@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from automl.compiler.verify import verify
-from automl.errors import render
+from automl.compiler.verify import load_verified, verify
+from automl.errors import RecipeError, render
 from tests.compiler.conftest import TINY
 
 CASES = [
@@ -108,3 +108,36 @@ def test_a_problem_reads_as_place_line_caret_and_hint(recipe) -> None:
         "    |          ^",
         "  hint: did you mean 'accuracy'?",
     ]
+
+
+def test_form_and_names_are_reported_at_once(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text(
+        "recipe: 1\n"
+        "name: r\n"
+        "task: text-classification\n"
+        "data: {train: nope.csv, validation: 1.5}\n"
+        "models:\n"
+        "  - {pth: a}\n"
+        "  - {path: gone}\n"
+        "search: {space: {lerning_rate: 1e-4, epochs: {low: 5, high: 2}, epochs_: 3}}\n"
+        "objective: {maximize: acuracy}\n"
+        "budget: {time: 2 hours}\n"
+    )
+    with pytest.raises(RecipeError) as caught:
+        load_verified(path)
+    found = {(p.place.line, p.place.column) for p in caught.value.problems if p.place}
+    lines = [line for line, _ in sorted(found)]
+    assert lines == [4, 4, 6, 7, 8, 8, 8, 9, 10]
+    texts = " ".join(p.message for p in caught.value.problems)
+    for word in ("1.5", "nope.csv", "pth", "gone", "lerning_rate", "acuracy", "2 hours"):
+        assert word in texts
+
+
+def test_recipe_too_broken_to_go_on_reports_its_form(tmp_path):
+    path = tmp_path / "r.yaml"
+    path.write_text("recipe: 1\nname: r\ntask: text-clasification\nbudget: {trails: 3}\n")
+    with pytest.raises(RecipeError) as caught:
+        load_verified(path)
+    assert caught.value.remainder is None
+    assert len(caught.value.problems) >= 3
