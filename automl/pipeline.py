@@ -301,9 +301,10 @@ class _Run:
         """Threads and precision per candidate: measured once on this machine, then remembered."""
         from automl.compiler import timing
 
-        plan, found = self.compiled.plan, {}
+        plan, found, gpus = self.compiled.plan, {}, slots[0].devices
         for candidate in plan.candidates:
             setting = timing.known(plan, candidate, len(slots))
+            setting = setting or timing.without_choice(plan, slots[0].threads, bool(gpus))
             if setting is None:
                 self.listen(StageBegan("measure", f"seconds a step of {candidate.id}"))
                 spec = self._measure_spec(candidate.id, slots[0])

@@ -81,8 +81,8 @@ def _floor(console: Console, result: RunResult) -> None:
     gain = result.test.metrics[name] - result.floor.metrics[name]
     if (gain if result.goal.direction == "maximize" else -gain) <= 0:
         console.print(
-            f"[bold red]The floor (TF-IDF + linear) is as good or better on {name}: "
-            "ship that, or look at the data.[/bold red]"
+            f"[bold red]The floor, a model without a neural network, is as good or better on "
+            f"{name}: ship that, or look at the data.[/bold red]"
         )
 
 

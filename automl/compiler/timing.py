@@ -24,12 +24,12 @@ STEPS = 4
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How one candidate trains fastest here."""
+    """How one candidate trains fastest here; 0 seconds and bytes where nothing was measured."""
 
     threads: int
     precision: FixedPrecision
-    seconds_per_sample: float
-    peak_memory_bytes: int
+    seconds_per_sample: float = 0.0
+    peak_memory_bytes: int = 0
     timings: tuple[jobs.Timing, ...] = ()
     schema: Literal["automl/setting"] = "automl/setting"
     version: int = 1
@@ -77,6 +77,14 @@ def choices(
     if gpu or machine.bf16_on_cpu():
         return threads, ("fp32", "bf16")
     return threads, ("fp32",)
+
+
+def without_choice(plan: Plan, share: int, gpu: bool) -> Setting | None:
+    """Return the only setting that is possible, or None where there are several to compare."""
+    threads, precisions = choices(plan, share, gpu)
+    if len(threads) * len(precisions) > 1:
+        return None
+    return Setting(threads[0], precisions[0])
 
 
 def predicted_seconds(plan: Plan, candidate: Candidate, setting: Setting) -> float:

@@ -72,14 +72,23 @@ def test_from_recipe_to_a_bundle_that_predicts(automl: Automl, project: Path):
     assert [(row["predicted_label"], row["predicted_score"]) for row in ours] == [
         (row["label"], row["score"]) for row in theirs
     ]
+    _finished_study_says_so(automl)
+    _larger_budget_continues(automl, project)
+    _other_data_is_refused(automl, project)
+
+
+def _finished_study_says_so(automl: Automl):
     again = automl("run", "weather.yaml")
     assert again.returncode == 0
+    assert "finished: all 2 trials have been made" in again.stderr
     assert "starts on" not in again.stderr
-    assert "measure" not in again.stderr
     for name in ("status", "trials"):
         shown = automl(name, "--json")
         assert shown.returncode == 0, shown.stderr
         assert json.loads(shown.stdout)
+
+
+def _larger_budget_continues(automl: Automl, project: Path):
     rewrite(project / "weather.yaml", "trials: 2", "trials: 3")
     more = automl("run", "weather.yaml")
     assert more.returncode == 0, more.stderr
@@ -88,18 +97,32 @@ def test_from_recipe_to_a_bundle_that_predicts(automl: Automl, project: Path):
     assert "trial 1 starts" not in more.stderr
 
 
-def test_missed_check_is_exit_code_three_with_a_bundle(automl: Automl, project: Path):
-    (project / "weather.yaml").open("a").write('checks: ["accuracy > 1.0", "recall[sun] >= 0"]\n')
+def _other_data_is_refused(automl: Automl, project: Path):
+    write_data(project / "weather.csv", 140)
     done = automl("run", "weather.yaml")
+    assert done.returncode == 2
+    assert "the data has other content" in done.stderr
+    assert "another name" in done.stderr
+
+
+def test_missed_check_is_exit_code_three_with_a_marked_bundle(automl: Automl, project: Path):
+    (project / "weather.yaml").open("a").write('checks: ["accuracy > 1.0", "recall[sun] >= 0"]\n')
+    rewrite(project / "weather.yaml", "devices: {", "devices: {trials_per_device: 2, ")
+    done = automl("run", "weather.yaml", "--json")
     assert done.returncode == 3, done.stderr
-    assert "MISSED" in done.stdout
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (events[-1]["type"], events[-1]["state"]) == ("run_ended", "checks_missed")
+    kinds = [event["type"] for event in events]
+    starts = [i for i, kind in enumerate(kinds) if kind == "trial_started"]
+    assert starts[1] < kinds.index("trial_ended"), "two slots, but one trial at a time"
+    again = automl("run", "weather.yaml")
+    assert again.returncode == 3
+    assert "MISSED" in again.stdout
     card = (project / "runs" / "weather" / "bundle" / "README.md").read_text()
     assert "accuracy > 1.0" in card
 
 
-def test_first_interrupt_saves_and_the_same_command_continues(
-    automl: Automl, started: Any, project: Path
-):
+def test_interrupt_saves_exports_and_continues(automl: Automl, started: Any, project: Path):
     rewrite(project / "weather.yaml", *LONG)
     process = started("run", "weather.yaml")
     wait_for(lambda: evaluations(project) >= 3)
@@ -109,6 +132,9 @@ def test_first_interrupt_saves_and_the_same_command_continues(
     assert "continue" in out
     assert not workers(project)
     before = evaluations(project)
+    exported = automl("export", "--to", "delivered")
+    assert exported.returncode == 0, exported.stderr
+    assert (project / "delivered" / "model.safetensors").exists()
     done = automl("run", "weather.yaml")
     assert done.returncode == 0, done.stderr
     trials = read(project / "runs" / "weather" / "study.journal").trials
@@ -123,6 +149,9 @@ def test_killed_parent_leaves_no_worker_and_nothing_is_lost(
     rewrite(project / "weather.yaml", *LONG)
     process = started("run", "weather.yaml")
     wait_for(lambda: evaluations(project) >= 3)
+    second = automl("run", "weather.yaml")
+    assert second.returncode == 2
+    assert str(process.pid) in second.stderr
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     before = evaluations(project)
@@ -137,6 +166,7 @@ def test_killed_parent_leaves_no_worker_and_nothing_is_lost(
 
 def test_killed_worker_is_started_again(started: Any, project: Path):
     rewrite(project / "weather.yaml", *LONG)
+    rewrite(project / "weather.yaml", "trials: 2", "trials: 1")
     process = started("run", "weather.yaml")
     wait_for(lambda: evaluations(project) >= 3)
     for worker in workers(project):
@@ -144,46 +174,18 @@ def test_killed_worker_is_started_again(started: Any, project: Path):
     _, err = process.communicate(timeout=200)
     assert process.returncode == 0, err
     assert "trying again" in err
-    assert [t.state for t in read(project / "runs/weather/study.journal").trials] == [
-        "complete"
-    ] * 2
-
-
-def test_live_run_folder_is_refused_with_the_holders_pid(
-    automl: Automl, started: Any, project: Path
-):
-    rewrite(project / "weather.yaml", *LONG)
-    process = started("run", "weather.yaml")
-    wait_for(lambda: (project / "runs" / "weather" / "trials" / "0000").exists())
-    second = automl("run", "weather.yaml")
-    assert second.returncode == 2
-    assert str(process.pid) in second.stderr
-    assert f"running (pid {process.pid})" in automl("status").stdout
-
-
-def test_changed_data_is_refused_with_what_changed(automl: Automl, project: Path):
-    assert automl("run", "weather.yaml").returncode == 0
-    write_data(project / "weather.csv", 140)
-    done = automl("run", "weather.yaml")
-    assert done.returncode == 2
-    assert "the data has other content" in done.stderr
-    assert "another name" in done.stderr
+    assert [t.state for t in read(project / "runs/weather/study.journal").trials] == ["complete"]
 
 
 def test_locked_run_refuses_drift_and_says_what_drifted(automl: Automl, project: Path):
+    missing = automl("run", "weather.yaml", "--locked")
+    assert missing.returncode == 2
+    assert "automl lock weather.yaml" in missing.stderr
     assert automl("lock", "weather.yaml").returncode == 0
     write_data(project / "weather.csv", 140)
     done = automl("run", "weather.yaml", "--locked")
     assert done.returncode == 2
-    assert "weather.csv" in done.stderr
-    assert automl("lock", "weather.yaml").returncode == 0
-    assert automl("run", "weather.yaml", "--locked").returncode == 0
-
-
-def test_locked_run_without_a_lock_is_refused(automl: Automl):
-    done = automl("run", "weather.yaml", "--locked")
-    assert done.returncode == 2
-    assert "automl lock weather.yaml" in done.stderr
+    assert "the file weather.csv has other content" in done.stderr
 
 
 def test_study_whose_every_trial_fails_is_exit_code_four(automl: Automl):
@@ -192,41 +194,39 @@ def test_study_whose_every_trial_fails_is_exit_code_four(automl: Automl):
     assert "trial 0" in done.stderr
 
 
-def test_out_of_memory_is_answered_with_a_smaller_micro_batch(automl: Automl, project: Path):
-    done = automl("run", "weather.yaml", fault="oom@step=2")
+def test_out_of_memory_is_answered_with_half_the_micro_batch(automl: Automl, project: Path):
+    rewrite(project / "weather.yaml", "trials: 2", "trials: 1")
+    done = automl("run", "weather.yaml", fault="oom@step=2,once")
+    assert done.returncode == 0, done.stderr
     trial = read(project / "runs" / "weather" / "study.journal").trials[0]
-    assert trial.failure == "out_of_memory" or trial.micro_batch
-    assert done.returncode in (0, 4)
+    assert (trial.state, trial.micro_batch, trial.attempts) == ("complete", 4, 2)
 
 
-def test_python_api_tells_the_same_story(project: Path, environment: dict[str, str], monkeypatch):
+def test_python_api_tells_the_same_story(
+    automl: Automl, project: Path, environment: dict[str, str], monkeypatch
+):
     monkeypatch.chdir(project)
     monkeypatch.setenv("XDG_CACHE_HOME", environment["XDG_CACHE_HOME"])
+    rewrite(project / "weather.yaml", "trials: 2", "trials: 1")
+    assert automl("lock", "weather.yaml").returncode == 0
     recipe = library.load_recipe("weather.yaml")
     compiled = library.compile_recipe(recipe)
     assert compiled.plan.data.labels == ("rain", "sun")
     heard: list[Any] = []
-    result = library.run(recipe, listen=heard.append)
+    result = library.run(recipe, listen=heard.append, locked=True)
     assert result.exit_code == 0
     assert result.bundle is not None
     assert result.test is not None
     assert {type(event).__name__ for event in heard} >= {"RunStarted", "TrialEnded", "RunEnded"}
 
 
-def test_json_events_are_one_object_a_line(automl: Automl):
-    done = automl("run", "weather.yaml", "--json")
+def test_trial_on_two_processes_goes_from_recipe_to_bundle(automl: Automl, project: Path):
+    rewrite(project / "weather.yaml", "devices: {", "devices: {per_trial: 2, ")
+    rewrite(project / "weather.yaml", "trials: 2", "trials: 1")
+    done = automl("run", "weather.yaml")
     assert done.returncode == 0, done.stderr
-    kinds = [json.loads(line)["type"] for line in done.stdout.splitlines()]
-    assert kinds[-1] == "run_ended"
-    assert "trial_said" in kinds
-
-
-def test_interrupted_run_can_be_exported_as_it_stands(automl: Automl, started: Any, project: Path):
-    rewrite(project / "weather.yaml", *LONG)
-    process = started("run", "weather.yaml")
-    wait_for(lambda: evaluations(project) >= 3)
-    process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
-    done = automl("export", "--to", "delivered")
-    assert done.returncode == 0, done.stderr
-    assert (project / "delivered" / "model.safetensors").exists()
+    assert "starts on cpu x2" in done.stderr
+    trial = project / "runs" / "weather" / "trials" / "0000"
+    started = json.loads((trial / "metrics.jsonl").read_text().splitlines()[0])
+    assert started["processes"] == 2
+    assert (project / "runs" / "weather" / "bundle" / "model.safetensors").exists()
