@@ -79,10 +79,14 @@ def data_refs(plan: Plan, rundir: RunDir) -> dict[str, DataRef]:
     }
 
 
-def floor(plan: Plan, data: DataRef, rundir: RunDir, splits: Sequence[str]) -> ScoreResult:
-    """Train and score the task's floor model in a worker process, once per data and splits."""
-    spec = FloorSpec(plan.task, data, tuple(splits), machine.cores(), plan.data.split.seed)
-    path = rundir.finish / f"floor-{'-'.join(splits)}.json"
+def floor(plan: Plan, data: DataRef, rundir: RunDir) -> ScoreResult:
+    """Train and score the task's floor model in a worker process, once per run folder.
+
+    Its test scores are shown at the end, beside the winner's; no decision is made by them.
+    """
+    splits = ("validation", "test")
+    spec = FloorSpec(plan.task, data, splits, machine.cores(), plan.data.split.seed)
+    path = rundir.finish / "floor.json"
     if path.exists():
         return documents.read(ScoreResult, path)
     found: ScoreResult = jobs.call(
@@ -112,7 +116,7 @@ def conclude(
         listen(StageBegan("score", f"trial {best.number} on the test split, once"))
         data = data_refs(study.plan, rundir)[best.configuration.candidate]
         score = _score(study.plan, best, data, rundir, devices)
-        baseline = floor(study.plan, data, rundir, ("validation", "test"))
+        baseline = floor(study.plan, data, rundir)
     else:
         score, baseline = kept.score, kept.floor
     checks = apply_checks(study.plan.checks, score.splits["test"])

@@ -256,7 +256,7 @@ class _Run:
 
         plan = self.compiled.plan
         first = next(iter(data_refs(self.compiled.plan, self.rundir).values()))
-        found = floor(plan, first, self.rundir, ("validation",)).splits["validation"]
+        found = floor(plan, first, self.rundir).splits["validation"]
         value = found.metrics[plan.goal.metric]
         self.listen(StageBegan("floor", f"{plan.goal.metric} {value:.4f} on validation"))
 
