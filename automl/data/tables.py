@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import pyarrow as pa
+
+from automl import documents
 
 BATCH_ROWS = 1000
 """Rows a record batch holds; what a reader touches to get at one row."""
@@ -14,19 +14,8 @@ BATCH_ROWS = 1000
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Write the table as an Arrow IPC stream; ``path`` holds all of it or its old content."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            with pa.ipc.new_stream(stream, table.schema) as writer:
-                writer.write_table(table, max_chunksize=BATCH_ROWS)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with documents.replacing(path) as stream, pa.ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table, max_chunksize=BATCH_ROWS)
 
 
 def read_table(path: Path) -> pa.Table:

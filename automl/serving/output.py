@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Any
 
+from automl import documents
 from automl.errors import DataError
 from automl.serving.predict import Prediction
 from automl.serving.rows import Row
@@ -50,17 +50,12 @@ def write(answers: Iterable[Answer], stream: IO[str], format: str, top: int) -> 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[str]]:
     """Yield a text stream whose content becomes ``path`` when all went well, and only then."""
-    handle, temporary = tempfile.mkstemp(dir=path.absolute().parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with documents.replacing(path.absolute()) as stream:
+        text = TextIOWrapper(stream, encoding="utf-8", newline="")
+        try:
+            yield text
+        finally:
+            text.detach()
 
 
 def _jsonl(answers: Iterable[Answer], stream: IO[str]) -> Iterator[Answer]:
