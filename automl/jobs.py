@@ -268,6 +268,8 @@ def call(
             stdout=log,
             stderr=subprocess.STDOUT,
             env=environment(threads, devices),
+            # Ctrl-C is the parent's to answer; a job whose parent is gone ends by itself.
+            start_new_session=True,
             check=False,
         )
     if done.returncode != 0 or not (directory / RESULT).exists():

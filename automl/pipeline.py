@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 import psutil
 
 from automl import documents, events, jobs, machine
-from automl.errors import DriftError, Problem, StudyFailed
+from automl.errors import DriftError, Interrupted, Problem, StudyFailed
 from automl.events import RunEnded, RunEvent, RunStarted, StageBegan
 from automl.jobs import DataRef, ModelRef, Parent, TrialSpec
 from automl.plan import Goal, Plan
@@ -114,7 +114,8 @@ def run(
     ``locked`` refuses to run when data, models or versions differ from ``<recipe>.lock``.
     ``listen`` hears every event; ``interrupts`` says how often the user has asked to stop (once:
     save and leave; twice: at once). Raises InputError kinds, StudyFailed when nothing could be
-    trained, RunFolderError when another run holds the folder.
+    trained, RunFolderError when another run holds the folder, Interrupted when asked to stop before
+    the search began.
     """
     loaded = recipe if isinstance(recipe, LoadedRecipe) else load_recipe(recipe)
     rundir = run_folder(loaded, run_dir)
@@ -125,6 +126,8 @@ def run(
         if lock is not None:
             _refuse_drift(lock, compiled.plan, _shown(loaded.path))
         _adopt(rundir, compiled, loaded)
+        if interrupts():
+            raise Interrupted("interrupted before the search began; nothing was lost")
         return _Run(loaded, rundir, compiled, listen, interrupts).go()
 
 
@@ -262,15 +265,23 @@ class _Run:
 
     def _scheduler(self, study: Study, gpus: tuple[str, ...]) -> Scheduler:
         from automl import executors
+        from automl.compiler import timing
         from automl.executors._slots import lay_out
         from automl.finish import data_refs
         from automl.scheduler import Limits, Scheduler
 
         plan = self.compiled.plan
         slots = lay_out(plan.devices, gpus, machine.physical_cores())
-        settings = self._settings(slots)
+        data, models = data_refs(plan, self.rundir), self._model_refs()
+        settings = timing.settings(
+            plan,
+            models,
+            data,
+            timing.Share(slots[0].threads, slots[0].devices[:1], len(slots)),
+            self.rundir,
+            lambda text: self.listen(StageBegan("measure", text)),
+        )
         parent = Parent(os.getpid(), psutil.Process().create_time())
-        data, models = data_refs(self.compiled.plan, self.rundir), self._model_refs()
 
         def specify(trial: StudyTrial, slot: Slot) -> TrialSpec:
             chosen = trial.configuration.candidate
@@ -295,40 +306,6 @@ class _Run:
             specify,
             self.listen,
             self.interrupts,
-        )
-
-    def _settings(self, slots: tuple[Slot, ...]) -> Mapping[str, Setting]:
-        """Threads and precision per candidate: measured once on this machine, then remembered."""
-        from automl.compiler import timing
-
-        plan, found, gpus = self.compiled.plan, {}, slots[0].devices
-        for candidate in plan.candidates:
-            setting = timing.known(plan, candidate, len(slots))
-            setting = setting or timing.without_choice(plan, slots[0].threads, bool(gpus))
-            if setting is None:
-                self.listen(StageBegan("measure", f"seconds a step of {candidate.id}"))
-                spec = self._measure_spec(candidate.id, slots[0])
-                folder = self.rundir.job(f"measure-{candidate.id}")
-                setting = timing.measure(plan, candidate, spec, folder, len(slots))
-            found[candidate.id] = setting
-        return found
-
-    def _measure_spec(self, candidate: str, slot: Slot) -> jobs.MeasureSpec:
-        from automl.compiler import timing
-        from automl.finish import data_refs
-
-        plan = self.compiled.plan
-        threads, precisions = timing.choices(plan, slot.threads, bool(slot.devices))
-        return jobs.MeasureSpec(
-            task=plan.task,
-            model=self._model_refs()[candidate],
-            data=data_refs(self.compiled.plan, self.rundir)[candidate],
-            batch_size=32,
-            threads=threads,
-            precisions=precisions,
-            devices=slot.devices[:1],
-            steps=timing.STEPS,
-            tokens=str(self.rundir.tokens),
         )
 
     def _model_refs(self) -> dict[str, ModelRef]:

@@ -145,6 +145,7 @@ class Scheduler:
         for trial in self.study.trials:
             if trial.state != "running":
                 continue
+            self.executor.settle(self.rundir.trial(trial.number))
             last: TrialEvent | None = None
             for event in self._tail(trial.number).read():
                 last = event

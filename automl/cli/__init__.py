@@ -14,7 +14,7 @@ from typing import Any
 import typer
 
 from automl import plugins
-from automl.errors import AutoMLError, InputError, JobFailed, render
+from automl.errors import AutoMLError, InputError, Interrupted, JobFailed, render
 
 ORDER = (
     "run",
@@ -75,6 +75,8 @@ def explain_error(error: AutoMLError) -> str:
         text = "\n".join(f"error: {render(problem)}" for problem in error.problems)
         count = len(error.problems)
         return text if count == 1 else f"{text}\n{count} problems"
+    if isinstance(error, Interrupted):
+        return str(error)
     if isinstance(error, JobFailed) and error.log_tail:
         return f"error: {error}\n{error.log_tail}"
     return f"error: {error}"

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from automl import documents, jobs, machine
 from automl.catalog import cache
+from automl.jobs import DataRef, MeasureSpec, ModelRef
 from automl.plan import Candidate, Plan
+from automl.rundir import RunDir
 
 FixedPrecision = Literal["fp32", "bf16", "fp16"]
+BATCH = 32
+"""Rows of the steps that are timed."""
 STEPS = 4
 """Steps timed per setting, after two to warm up: enough to tell apart settings that matter."""
 
@@ -35,33 +39,69 @@ class Setting:
     version: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one trial's process has: CPU threads, its first device, and how many slots there are."""
+
+    threads: int
+    devices: tuple[str, ...]
+    slots: int
+
+
+def settings(
+    plan: Plan,
+    models: Mapping[str, ModelRef],
+    data: Mapping[str, DataRef],
+    share: Share,
+    rundir: RunDir,
+    say: Callable[[str], None],
+) -> dict[str, Setting]:
+    """Return each candidate's setting: the only one possible, remembered, or measured now.
+
+    ``say`` hears of every measurement before it starts.
+    """
+    found = {}
+    for candidate in plan.candidates:
+        setting = known(plan, candidate, share.slots)
+        setting = setting or without_choice(plan, share.threads, bool(share.devices))
+        if setting is None:
+            say(f"seconds a step of {candidate.id}")
+            threads, precisions = choices(plan, share.threads, bool(share.devices))
+            spec = MeasureSpec(
+                task=plan.task,
+                model=models[candidate.id],
+                data=data[candidate.id],
+                batch_size=BATCH,
+                threads=threads,
+                precisions=precisions,
+                devices=share.devices,
+                steps=STEPS,
+                tokens=str(rundir.tokens),
+            )
+            setting = _measure(spec, rundir.job(f"measure-{candidate.id}"))
+            documents.write(_path(plan, candidate, share.slots), setting)
+        found[candidate.id] = setting
+    return found
+
+
 def known(plan: Plan, candidate: Candidate, slots: int) -> Setting | None:
     """Return what was measured of the candidate on this machine before, if it was."""
     path = _path(plan, candidate, slots)
     return documents.read(Setting, path) if path.exists() else None
 
 
-def measure(
-    plan: Plan,
-    candidate: Candidate,
-    spec: jobs.MeasureSpec,
-    folder: Path,
-    slots: int,
-) -> Setting:
-    """Time ``spec``'s settings in a worker process, remember the fastest, and return it."""
+def _measure(spec: MeasureSpec, folder: Path) -> Setting:
     result: jobs.MeasureResult = jobs.call(
         spec, jobs.MeasureResult, folder, threads=max(spec.threads), devices=spec.devices
     )
     best = min(result.timings, key=lambda timing: timing.seconds_per_step)
-    setting = Setting(
+    return Setting(
         best.threads,
         best.precision,
         best.seconds_per_step / result.batch_size,
         result.peak_memory_bytes,
         result.timings,
     )
-    documents.write(_path(plan, candidate, slots), setting)
-    return setting
 
 
 def choices(

@@ -50,6 +50,13 @@ class Executor(Protocol):
         """What a recipe calls it."""
         ...
 
+    def settle(self, trial: TrialDir) -> None:
+        """Wait until nothing that an earlier, dead parent started is at work on the trial.
+
+        Such a worker notices by itself, saves and leaves; one that does not is ended.
+        """
+        ...
+
     def start(self, trial: TrialDir, slot: Slot) -> Handle:
         """Start a worker for the trial on the slot and return at once."""
         ...

@@ -38,3 +38,11 @@ def end(trial: Path, *, grace_seconds: float = 2.0) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     psutil.wait_procs(belonging(trial), timeout=10)
+
+
+def outlast(trial: Path, seconds: float) -> None:
+    """Wait up to ``seconds`` until no process of the trial is left, then end the rest."""
+    processes = belonging(trial)
+    if processes:
+        psutil.wait_procs(processes, timeout=seconds)
+        end(trial)

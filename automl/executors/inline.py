@@ -48,6 +48,9 @@ class InlineExecutor:
 
     name: str = "inline"
 
+    def settle(self, trial: TrialDir) -> None:
+        """Nothing to wait for: threads die with their process."""
+
     def start(self, trial: TrialDir, slot: Slot) -> InlineHandle:
         """Start the trial on a thread."""
         if slot.processes > 1:

@@ -9,6 +9,9 @@ from automl import jobs
 from automl.executors import Executor, Slot, _launch, _processes
 from automl.rundir import TrialDir
 
+ORPHAN_SECONDS = 30.0
+"""What a worker may take to notice that its parent is gone, and to save."""
+
 
 @dataclass(slots=True)
 class LocalHandle:
@@ -32,6 +35,10 @@ class LocalExecutor:
     """Starts each trial in a session of its own, seeing only its slot's devices."""
 
     name: str = "local"
+
+    def settle(self, trial: TrialDir) -> None:
+        """Give orphans of the trial time to save and leave, then end those that are left."""
+        _processes.outlast(trial.root, ORPHAN_SECONDS)
 
     def start(self, trial: TrialDir, slot: Slot) -> LocalHandle:
         """Start the trial's process or processes; what they print is appended to the log."""

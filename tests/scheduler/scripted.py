@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from automl.executors import Slot
-from automl.executors.local import LocalHandle
+from automl.executors.local import EXECUTOR, LocalHandle
 from automl.rundir import TrialDir
 
 WORKER = Path(__file__).with_name("scripted_worker.py")
@@ -27,6 +27,9 @@ class Scripted:
     attempts: dict[int, int] = field(default_factory=dict)
     most_at_once: int = 0
     handles: list[LocalHandle] = field(default_factory=list)
+
+    def settle(self, trial: TrialDir) -> None:
+        EXECUTOR.settle(trial)
 
     def start(self, trial: TrialDir, slot: Slot) -> LocalHandle:
         number = int(trial.root.name)

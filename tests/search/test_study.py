@@ -211,6 +211,25 @@ def test_median_prunes_a_trial_far_below_the_others(tmp_path: Path):
     assert study.report(bad.number, Evaluation(2, 9, 0.1), 1.0) == "stop"
 
 
+def test_hyperband_stops_some_trials_and_lets_others_finish(tmp_path: Path):
+    search = SearchPlan(7, "random", "hyperband", 100)
+    study = Study(tmp_path / "j", factories.plan(search=search))
+    for _ in range(24):
+        trial = study.ask()
+        assert trial is not None
+        value, state = score(trial.configuration), "complete"
+        for evaluation in range(1, 6):
+            if study.report(trial.number, Evaluation(evaluation, 9, value), 1.0) == "stop":
+                state = "pruned"
+                break
+        study.tell(trial.number, state)  # type: ignore[arg-type]
+    states = [trial.state for trial in study.trials]
+    assert {"complete", "pruned"} == set(states)
+    best = study.best()
+    assert best is not None
+    assert best.state == "complete"
+
+
 def test_torn_last_line_and_stale_lock_do_not_stop_a_study(tmp_path: Path):
     journal = tmp_path / "j"
     play(Study(journal, factories.plan()), 3)
