@@ -9,6 +9,7 @@ from rich.console import Console
 
 from automl import events
 from automl.cli._live import Lines, Screen, State
+from automl.documents import to_line
 from tests.core.test_events import RUN_EVENTS
 
 STORY = (
@@ -69,3 +70,12 @@ def test_lines_say_what_matters_and_no_markup_is_lost():
     assert "trial 2 failed macro_f1 0.8000" in text
     assert "out of memory" in text
     assert "search continues after 1: budget 4 trials" in text
+
+
+def test_replaying_the_written_events_gives_the_same_state():
+    live, replayed = (State("macro_f1", minimize=False, began=0.0) for _ in range(2))
+    for event in (*RUN_EVENTS, *STORY):
+        live.take(event)
+        replayed.take(events.run_event(to_line(event)))
+    live.began = replayed.began
+    assert replayed == live
