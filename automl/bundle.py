@@ -36,7 +36,7 @@ class BundleInfo:
     columns: Mapping[str, str]
     """Role → column of the training data, e.g. ``text`` → ``body``."""
     max_length: int
-    """Tokens a text was cut to in training."""
+    """Tokens a text is cut to in use: the model's own limit."""
     trust_remote_code: bool
     """Whether the model only loads by running Python code that lies in the bundle."""
     candidate: str

@@ -175,6 +175,8 @@ class ScoreResult:
     """What was scored, in words (for the floor: its method)."""
     seconds: float
     samples_per_second: float
+    max_length: int = 0
+    """Tokens texts were cut to: the model's own limit, as in use; 0 for a floor."""
     schema: Literal["automl/score-result"] = "automl/score-result"
     version: int = 1
 

@@ -58,6 +58,12 @@ class Delivery:
     """Wall-clock seconds of the search over all its runs."""
     hardware: str
 
+    @property
+    def max_length(self) -> int:
+        """Tokens a text is cut to in use: what the winner was scored with."""
+        trained = self.plan.candidate(self.winner.configuration.candidate).max_length
+        return self.score.max_length or trained
+
 
 class Exporter(Protocol):
     """Adds its files to ``folder``."""

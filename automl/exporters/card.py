@@ -150,7 +150,7 @@ def _facts(delivery: Delivery) -> dict[str, Any]:
         "base": _base(candidate),
         "headline": headline(delivery),
         "warnings": warnings(delivery),
-        "usage": task.usage(plan.export.push_to_hub or PLACEHOLDER, candidate.max_length),
+        "usage": task.usage(plan.export.push_to_hub or PLACEHOLDER, delivery.max_length),
         "described": [metric for metric in task.metrics if metric.name in test.metrics],
         "checks": _tables.checks(delivery),
         "classes": _tables.classes(delivery),
@@ -218,7 +218,7 @@ def _search(delivery: Delivery) -> str:
 
 def _limits(delivery: Delivery, candidate: Candidate) -> list[str]:
     data = delivery.plan.data
-    found = [_truncation(candidate)]
+    found = [_truncation(candidate, delivery.max_length)]
     if data.labels:
         found.append(
             f"It knows {len(data.labels)} classes and answers with one of them whatever the text; "
@@ -245,8 +245,10 @@ def _limits(delivery: Delivery, candidate: Candidate) -> list[str]:
     return found
 
 
-def _truncation(candidate: Candidate) -> str:
-    cut = f"Texts are cut at {candidate.max_length} tokens"
+def _truncation(candidate: Candidate, limit: int) -> str:
+    cut = f"Texts are cut at {limit} tokens"
+    if limit != candidate.max_length:
+        cut += f", in training at {candidate.max_length}"
     if candidate.lengths is None:
         return f"{cut}; what follows is not read."
     longest, over = candidate.lengths.max, candidate.lengths.truncated_share

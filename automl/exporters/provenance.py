@@ -45,7 +45,7 @@ def bundle_info(delivery: Delivery) -> BundleInfo:
         pipeline_tag=task.pipeline_tag,
         labels=plan.data.labels,
         columns=plan.data.columns,
-        max_length=candidate.max_length,
+        max_length=delivery.max_length,
         trust_remote_code=candidate.trust_remote_code,
         candidate=candidate.id,
         base_model=origin(candidate),

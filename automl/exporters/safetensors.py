@@ -53,7 +53,9 @@ class Safetensors:
         candidate = delivery.plan.candidate(delivery.winner.configuration.candidate)
         _copy(delivery.model, folder, candidate.trust_remote_code)
         _write(folder / "config.json", _config(delivery, candidate))
-        _write(folder / "tokenizer_config.json", _tokenizer_config(delivery.model, candidate))
+        _write(
+            folder / "tokenizer_config.json", _tokenizer_config(delivery.model, delivery.max_length)
+        )
 
 
 EXPORTER = Safetensors()
@@ -93,11 +95,11 @@ def _refuse_other_labels(found: Mapping[str, str] | None, labels: tuple[str, ...
         raise AutoMLError(f"the winner's classes are {trained}, the plan's are {labels}")
 
 
-def _tokenizer_config(model: Path, candidate: Candidate) -> dict[str, Any]:
+def _tokenizer_config(model: Path, max_length: int) -> dict[str, Any]:
     path = model / "tokenizer_config.json"
     config = _read(path) if path.exists() else {}
     config = {key: value for key, value in config.items() if key not in _OF_THIS_MACHINE}
-    return {**config, "model_max_length": candidate.max_length}
+    return {**config, "model_max_length": max_length}
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -17,16 +17,21 @@ from automl.worker.prediction import Logits, predict
 
 
 def score(spec: ScoreSpec) -> ScoreResult:
-    """Return the model's scores on ``spec.splits``; ``seconds`` are those of prediction alone."""
+    """Return the model's scores on ``spec.splits``; ``seconds`` are those of prediction alone.
+
+    Texts are read as far as the model can, as a pipeline over the bundle will; training may have
+    cut them earlier to save time.
+    """
     torch.set_num_threads(spec.threads)
     task = tasks.get(spec.task)
     model = models.trained(task, spec.model, device.select(spec.devices))
     tokenizer = load_tokenizer(spec.model.path, spec.model.trust_remote_code)
+    limit = models.length_limit(model, tokenizer)
     splits: dict[str, SplitScore] = {}
     seconds, count = 0.0, 0
     for split in spec.splits:
         columns = read_table(Path(spec.data.tables[split])).to_pydict()
-        rows = store.rows(task.encode(columns, tokenizer, spec.data.max_length, spec.data.labels))
+        rows = store.rows(task.encode(columns, tokenizer, limit, spec.data.labels))
         logits, spent = _timed(model, rows, task.collator(tokenizer), spec.batch_size)
         splits[split] = task.report(
             logits, rows.scalars("labels"), columns, spec.data.labels, spec.seed
@@ -37,6 +42,7 @@ def score(spec: ScoreSpec) -> ScoreResult:
         description=f"{type(model).__name__}, {models.parameters(model):,} parameters",
         seconds=seconds,
         samples_per_second=count / max(seconds, 1e-9),
+        max_length=limit,
     )
 
 

@@ -20,6 +20,7 @@ from tests.run.conftest import Automl, write_data
 
 pytestmark = pytest.mark.slow
 LONG = ("epochs: 2", "epochs: 25")
+LONG_TEXT = 13  # more tokens than training texts need, fewer than the model takes
 
 
 def rewrite(path: Path, old: str, new: str) -> None:
@@ -61,15 +62,21 @@ def test_from_recipe_to_a_bundle_that_predicts(automl: Automl, project: Path):
         "automl.json",
         "plots",
     }
-    predicted = automl("predict", str(bundle), "weather.csv")
-    assert predicted.returncode == 0, predicted.stderr
     with (project / "weather.csv").open() as stream:
         texts = [row["text"] for row in csv.DictReader(stream)]
+    texts.append("it is wet out" + " and on" * LONG_TEXT)
+    (project / "new.txt").write_text("\n".join(texts))
+    predicted = automl("predict", str(bundle), "new.txt")
+    assert predicted.returncode == 0, predicted.stderr
     from transformers import pipeline
 
     ours = [json.loads(line) for line in predicted.stdout.splitlines()]
-    theirs = pipeline("text-classification", model=str(bundle), truncation=True)(texts)
-    assert [(row["predicted_label"], row["predicted_score"]) for row in ours] == [
+    classify = pipeline("text-classification", model=str(bundle))
+    plan = json.loads((bundle / "plan.json").read_text())
+    tokens = [len(classify.tokenizer(text)["input_ids"]) for text in texts]
+    assert max(tokens) > plan["candidates"][0]["max_length"], "no text is longer than in training"
+    theirs = classify(texts)
+    assert [(row["label"], row["score"]) for row in ours] == [
         (row["label"], row["score"]) for row in theirs
     ]
     _finished_study_says_so(automl)
