@@ -128,6 +128,8 @@ class RunStarted:
     trials: int | None
     seconds: float | None
     slots: int
+    best: tuple[int, str, float] | None = None
+    """Trial, candidate and value of the best of earlier runs."""
     time: float = 0.0
     type: Literal["run_started"] = "run_started"
 

@@ -245,6 +245,7 @@ class _Run:
                 budget.trials,
                 budget.seconds,
                 len(scheduler.slots),
+                _best_so_far(study),
                 time.time(),
             )
         )
@@ -361,6 +362,14 @@ def _result(study: Study, rundir: RunDir, outcome: Outcome, finish: Finish | Non
         seconds=study.seconds,
         goal=study.plan.goal,
     )
+
+
+def _best_so_far(study: Study) -> tuple[int, str, float] | None:
+    best = study.best()
+    value = best.value(study.plan.goal.direction) if best else None
+    if best is None or value is None:
+        return None
+    return best.number, best.configuration.candidate, value
 
 
 def _trial_spec(

@@ -63,6 +63,7 @@ class State:
         match event:
             case events.RunStarted():
                 self.run, self.began, self.stage = event, time.monotonic(), "search"
+                self.best = event.best
             case events.StageBegan():
                 self.stage = f"{event.stage}: {event.detail}" if event.detail else event.stage
             case events.TrialStarted():

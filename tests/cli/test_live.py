@@ -39,6 +39,16 @@ def test_state_adds_up():
     assert state.ended == {"failed": 1, "complete": 1}
 
 
+def test_best_of_earlier_runs_stays_the_best_until_it_is_beaten():
+    state = State("macro_f1", minimize=False)
+    state.take(events.RunStarted("a", 1, 4, None, 1, (0, "small", 0.9)))
+    state.take(events.TrialStarted(1, "large", {}, 1, "cpu"))
+    state.take(events.TrialSaid(1, events.Reported(1, 1, 1, {"macro_f1": 0.8}, 1.0, True)))
+    assert state.best == (0, "small", 0.9)
+    state.take(events.TrialSaid(1, events.Reported(2, 2, 2, {"macro_f1": 0.95}, 1.0, True)))
+    assert state.best == (1, "large", 0.95)
+
+
 def test_smaller_is_better_when_minimizing():
     state = State("log_loss", minimize=True)
     state.take(events.TrialStarted(0, "small", {}, 1, "cpu"))
