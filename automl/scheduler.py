@@ -190,7 +190,7 @@ class Scheduler:
         self._running.append(
             _Attempt(trial, slot, handle, self._tail(trial.number), started=now, heard=now)
         )
-        self._say(
+        self.listen(
             TrialStarted(
                 trial.number,
                 trial.configuration.candidate,
@@ -210,7 +210,7 @@ class Scheduler:
         for event in attempt.tail.read():
             attempt.heard = self.clock()
             attempt.last = event
-            self._say(TrialSaid(attempt.trial.number, event, time.time()))
+            self.listen(TrialSaid(attempt.trial.number, event, time.time()))
             if isinstance(event, Reported):
                 self._judge(attempt, event)
 
@@ -246,7 +246,7 @@ class Scheduler:
             case Stopped() if attempt.asked in ("timeout", "not_a_number"):
                 self._end(number, "failed", attempt.asked, _why(attempt))
             case Paused() if code == 0 and self._closing is not None:
-                self._say(
+                self.listen(
                     TrialEnded(number, "paused", None, f"saved ({self._closing})", time.time())
                 )
             case Paused() if code == 0:
@@ -259,7 +259,7 @@ class Scheduler:
     def _vanished(self, attempt: _Attempt, code: int) -> None:
         """The process ended without saying how: killed by us, by the system, or crashed hard."""
         if attempt.asked in ("time", "interrupted"):
-            self._say(
+            self.listen(
                 TrialEnded(
                     attempt.trial.number,
                     "paused",
@@ -285,10 +285,10 @@ class Scheduler:
         again, micro_batch = retry(
             kind, self._failures[number, kind], attempt.trial.micro_batch, batch
         )
-        if again and self._closing != "interrupted":
+        if again:  # at once, or in the next run when this one is closing
             self.study.shrink(number, micro_batch)
             self._queue.insert(0, number)
-            self._say(TrialEnded(number, "paused", None, f"{message}; trying again", time.time()))
+            self.listen(TrialEnded(number, "paused", None, f"{message}; trying again", time.time()))
         else:
             self._end(number, "failed", kind, message)
 
@@ -304,10 +304,10 @@ class Scheduler:
             state, failure, message = "failed", "crash", "it ended without an evaluation"
         trial = self.study.tell(number, state, failure, message)
         value = trial.value(self.study.plan.goal.direction)
-        self._say(TrialEnded(number, state, value, message, time.time()))
+        self.listen(TrialEnded(number, state, value, message, time.time()))
         for candidate, reason in self.study.retired().items():
             if candidate not in before:
-                self._say(CandidateRetired(candidate, reason, time.time()))
+                self.listen(CandidateRetired(candidate, reason, time.time()))
         self._sweep()
 
     def _sweep(self) -> None:
@@ -382,9 +382,6 @@ class Scheduler:
         if self._closing in ("time", "interrupted"):
             return self._closing
         return "trials" if self.study.live_candidates() else "no_candidates"
-
-    def _say(self, event: RunEvent) -> None:
-        self.listen(event)
 
 
 def _why(attempt: _Attempt) -> str:

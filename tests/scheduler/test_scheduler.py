@@ -298,3 +298,23 @@ def test_pruned_trial_is_told_pruned(tmp_path: Path):
 )
 def test_retry_policy(kind: Any, failures: int, micro: int | None, expected: tuple[bool, Any]):
     assert retry(kind, failures, micro, 16) == expected
+
+
+def test_worker_that_dies_while_an_interrupt_is_answered_keeps_its_trial(tmp_path: Path):
+    bench = Bench(tmp_path / "r", lambda t, a: "evals=2:0.5,end=deaf", limits=Limits(trials=1))
+
+    def press_and_lose_the_worker() -> int:
+        if not any(isinstance(e, events.TrialSaid) for e in bench.heard):
+            return 0
+        folder = bench.rundir.trial(0)
+        if not any(isinstance(e, events.TrialEnded) for e in bench.heard):
+            events.append(folder.metrics, events.Failed("crash", "lost its disk"))
+            bench.executor.handles[0].process.kill()
+        return 1
+
+    bench.presses = press_and_lose_the_worker
+    assert bench.run() == "interrupted"
+    assert bench.states() == ["running"]
+    again = Bench(tmp_path / "r", lambda t, a: "evals=2:0.5", limits=Limits(trials=1))
+    again.run()
+    assert again.states() == ["complete"]
