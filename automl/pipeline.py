@@ -211,6 +211,7 @@ class _Run:
         if outcome == "interrupted":
             return self._ended(_result(study, self.rundir, outcome, None))
         if study.best() is None:
+            self.listen(RunEnded("failed", None, None, None, time.time()))
             raise StudyFailed(_why_nothing(study, outcome))
         finish = conclude(study, self.rundir, effective(self.loaded), gpus[:1], self.listen)
         return self._ended(_result(study, self.rundir, outcome, finish))

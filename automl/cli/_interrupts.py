@@ -22,7 +22,7 @@ def counted() -> Iterator[Callable[[], int]]:
         nonlocal count
         count += 1
         if count == 1:
-            print("\nstopping: saving what runs (again: stop at once)", file=sys.stderr)
+            print("\nstopping once what runs is saved (again: stop at once)", file=sys.stderr)
         elif count > asked + 1:
             raise KeyboardInterrupt
 

@@ -13,7 +13,7 @@ from automl.exporters import CheckResult
 from automl.pipeline import RunResult
 
 
-def show(result: RunResult, url: str | None = None) -> None:
+def show(result: RunResult) -> None:
     """Print the result to stdout."""
     console = _console.stdout()
     if result.bundle is None:
@@ -24,7 +24,7 @@ def show(result: RunResult, url: str | None = None) -> None:
     _floor(console, result)
     if result.checks:
         console.print(_checks(result.checks))
-    _next(console, result, url)
+    _next(console, result)
 
 
 def _interrupted(console: Console, result: RunResult) -> None:
@@ -97,14 +97,12 @@ def _checks(checks: tuple[CheckResult, ...]) -> Table:
     return table
 
 
-def _next(console: Console, result: RunResult, url: str | None) -> None:
+def _next(console: Console, result: RunResult) -> None:
     assert result.bundle is not None
     bundle = _short_path(result.bundle)
     if any(not check.passed for check in result.checks):
         console.print("[bold red]checks missed: the bundle is written, and marked[/bold red]")
     console.print(f"\nbundle: {bundle}")
-    if url:
-        console.print(f"uploaded: {url}")
     console.print("next:")
     console.print(f'  automl predict {bundle} --text "..."   # or a csv, jsonl or txt file')
     console.print(f"  {bundle}/README.md   # the model card")

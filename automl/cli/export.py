@@ -28,10 +28,9 @@ def command(
     if to is not None and to.exists():
         raise InputError(f"--to {to}: there is something already; name a new folder")
     result = pipeline.export(_target.find(run), to)
-    url = None
+    _result.show(result)
     if push_to_hub and result.bundle is not None:
         from automl.exporters._hub import push
 
-        url = push(result.bundle, push_to_hub, private=private)
-    _result.show(result, url)
+        print(f"uploaded: {push(result.bundle, push_to_hub, private=private)}")
     raise typer.Exit(result.exit_code)

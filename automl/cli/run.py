@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,7 +26,7 @@ def command(
     ] = False,
     push: Annotated[
         bool,
-        typer.Option(help="Upload to export.push_to_hub at the end, where the recipe says so."),
+        typer.Option(help="Upload to export.push_to_hub when every check has passed."),
     ] = True,
 ) -> None:
     """Search, fine-tune, score and export; run again to continue."""
@@ -38,14 +39,14 @@ def command(
         result = pipeline.run(
             loaded, run_dir=run_dir, locked=locked, listen=view, interrupts=interrupts
         )
+    if not as_json:
+        _result.show(result)
     repository = loaded.recipe.export.push_to_hub
-    url = None
-    if push and repository and result.bundle is not None:
+    if push and repository and result.bundle is not None and result.state == "finished":
         from automl.exporters._hub import push as upload
 
         url = upload(result.bundle, repository, private=loaded.recipe.export.private)
-    if not as_json:
-        _result.show(result, url)
+        print(f"uploaded: {url}", file=sys.stderr if as_json else sys.stdout)
     raise typer.Exit(result.exit_code)
 
 

@@ -262,7 +262,7 @@ class Export(Section):
     formats: list[Text] = Field(default_factory=lambda: ["safetensors"])
     """Weight formats to write."""
     push_to_hub: Text | None = None
-    """Hub repository (`owner/name`) the bundle is uploaded to at the end."""
+    """Hub repository (`owner/name`) the bundle is uploaded to when every check has passed."""
     private: bool = True
     """Whether a repository created by the upload is private."""
 
