@@ -113,7 +113,9 @@ def _other_data_is_refused(automl: Automl, project: Path):
 
 
 def test_missed_check_is_exit_code_three_with_a_marked_bundle(automl: Automl, project: Path):
-    (project / "weather.yaml").open("a").write('checks: ["accuracy > 1.0", "recall[sun] >= 0"]\n')
+    (project / "weather.yaml").open("a").write(
+        'checks: ["accuracy > 1.0", "recall[sun] >= 0"]\nexport: {push_to_hub: acme/weather}\n'
+    )
     rewrite(project / "weather.yaml", "devices: {", "devices: {trials_per_device: 2, ")
     done = automl("run", "weather.yaml", "--json")
     assert done.returncode == 3, done.stderr
@@ -198,10 +200,12 @@ def test_locked_run_refuses_drift_and_says_what_drifted(automl: Automl, project:
     assert "the file weather.csv has other content" in done.stderr
 
 
-def test_study_whose_every_trial_fails_is_exit_code_four(automl: Automl):
+def test_study_whose_every_trial_fails_is_exit_code_four(automl: Automl, project: Path):
     done = automl("run", "weather.yaml", fault="bad_candidate")
     assert done.returncode == 4
     assert "trial 0" in done.stderr
+    last = (project / "runs" / "weather" / "events.jsonl").read_text().splitlines()[-1]
+    assert json.loads(last)["state"] == "failed"
 
 
 def test_out_of_memory_is_answered_with_half_the_micro_batch(automl: Automl, project: Path):
