@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from automl.jobs import Interval
@@ -26,7 +26,7 @@ class BundleInfo:
     """What it takes to use a bundle, and what is known of its quality.
 
     ``metrics``, ``intervals`` and ``floor`` are of the test split; ``validation`` is the value by
-    which the search chose this model, of metric ``metric``.
+    which the search chose this model, of metric ``metric``; a mean where it was repeated.
     """
 
     name: str
@@ -52,5 +52,7 @@ class BundleInfo:
     beats_floor: bool
     checks: tuple[Check, ...]
     versions: Mapping[str, str]
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """What prediction cost where the model was scored: ``latency_ms``, ``parameters``, ``disk``."""
     schema: Literal["automl/bundle"] = "automl/bundle"
     version: int = 1

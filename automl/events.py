@@ -61,6 +61,11 @@ class Reported:
     """Training and evaluation seconds of the trial so far, over all attempts."""
     best: bool
     """True when this is the best evaluation so far by the goal; its model is in ``best/``."""
+    rung: bool = False
+    """True when the trial has come to one of its rungs and waits for an answer."""
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """What prediction costs, where asked for: ``latency_ms`` (median of one row at a time),
+    ``parameters``, ``disk`` (bytes of the saved model)."""
     time: float = 0.0
     type: Literal["reported"] = "reported"
 
@@ -144,6 +149,8 @@ class TrialStarted:
     attempt: int
     slot: str
     time: float = 0.0
+    repeat_of: int | None = None
+    """The trial whose configuration it trains again with another seed."""
     type: Literal["trial_started"] = "trial_started"
 
 
@@ -190,6 +197,34 @@ class StageBegan:
 
 
 @dataclass(frozen=True, slots=True)
+class RungCount:
+    """One rung, in training samples seen: trials that came to it, those that wait there."""
+
+    samples: int
+    reached: int
+    paused: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchProgressed:
+    """Where the search as a whole stands; said when a count of it changes.
+
+    It is ``searching`` new configurations, then ``confirming`` the best of them with new seeds,
+    then ``over``, with the reason in words.
+    """
+
+    phase: Literal["searching", "confirming", "over"]
+    rungs: tuple[RungCount, ...] = ()
+    checkpoint_bytes: int = 0
+    """Disk in use by checkpoints to continue from and by models that can still win."""
+    seconds: float = 0.0
+    """Search time spent, over all runs."""
+    reason: str = ""
+    time: float = 0.0
+    type: Literal["search_progressed"] = "search_progressed"
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded:
     """The run is over: what it ended as, and where the bundle lies if one was written."""
 
@@ -202,7 +237,14 @@ class RunEnded:
 
 
 RunEvent = (
-    RunStarted | TrialStarted | TrialSaid | TrialEnded | CandidateRetired | StageBegan | RunEnded
+    RunStarted
+    | TrialStarted
+    | TrialSaid
+    | TrialEnded
+    | CandidateRetired
+    | StageBegan
+    | SearchProgressed
+    | RunEnded
 )
 _RUN = TypeAdapter[RunEvent](Annotated[RunEvent, Field(discriminator="type")])
 

@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -73,6 +73,16 @@ class TrialSpec:
     """A checkpoint to continue from is written at the first evaluation this long after the last."""
     micro_batch: int | None = None
     """Samples a process takes at once; below the batch size, gradients accumulate. Null: batch."""
+    rungs: tuple[int, ...] = ()
+    """Samples seen at which the trial waits to be told ``continue``, ``pause`` or ``stop``.
+
+    It does so after the first evaluation at or past each of them (never at its end), having said
+    ``Reported(rung=True)``: each of these wants one request, whether or not it repeats an earlier
+    one. It repeats one when an attempt ended while it waited and the rung is still listed in the
+    next one's spec; a trial that was told to go on is not to find that rung listed any more.
+    Waiting counts neither as the trial's seconds nor as silence."""
+    costs: bool = False
+    """Whether the first evaluation also measures what prediction costs."""
     schema: Literal["automl/trial"] = "automl/trial"
     version: int = 1
 
@@ -123,7 +133,10 @@ class InspectSpec:
 
 @dataclass(frozen=True, slots=True)
 class MeasureSpec:
-    """Time training steps of one candidate under several settings; result: MeasureResult."""
+    """Time training and evaluation of one candidate; result: MeasureResult JSON.
+
+    Settings are compared at ``batch_size``, then ``batch_sizes`` are timed under the fastest.
+    """
 
     task: str
     model: ModelRef
@@ -134,12 +147,60 @@ class MeasureSpec:
     precisions: tuple[Literal["fp32", "bf16", "fp16"], ...]
     devices: tuple[str, ...]
     steps: int
+    """Steps timed per batch size, at most; slow ones are timed for a second."""
     tokens: str
+    batch_sizes: tuple[int, ...] = ()
+    hyperparameters: Mapping[str, Scalar] = field(default_factory=dict)
+    """What the model is built with."""
+    memory_bytes: int | None = None
+    """What the process may fill; a batch size that is expected to need more is not tried."""
     schema: Literal["automl/measure"] = "automl/measure"
     version: int = 1
 
 
-Spec = TrialSpec | ScoreSpec | FloorSpec | InspectSpec | MeasureSpec
+@dataclass(frozen=True, slots=True)
+class ScreenSpec:
+    """Compare frozen encoders on a sample of the training rows; result: ScreenResult JSON."""
+
+    task: str
+    models: tuple[ModelRef, ...]
+    labels: tuple[str, ...]
+    sample: tuple[Mapping[str, Any], ...]
+    """Training rows by role, labels included."""
+    max_lengths: Mapping[str, int]
+    """Model id → tokens a text is cut to."""
+    by: Literal["probe", "h_score", "logme", "knn"]
+    threads: int
+    devices: tuple[str, ...]
+    seed: int
+    schema: Literal["automl/screen"] = "automl/screen"
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SoupSpec:
+    """Average models of one architecture greedily; result: SoupResult JSON.
+
+    Members are chosen on one half of the validation rows and accepted on the other.
+    """
+
+    task: str
+    models: tuple[ModelRef, ...]
+    """Best first; all of one architecture and with the same classes."""
+    data: DataRef
+    metric: str
+    direction: Direction
+    target: str
+    """Folder the averaged model is written to when it is accepted."""
+    batch_size: int
+    threads: int
+    devices: tuple[str, ...]
+    seed: int
+    schema: Literal["automl/soup"] = "automl/soup"
+    version: int = 1
+
+
+Spec = TrialSpec | ScoreSpec | FloorSpec | InspectSpec | MeasureSpec | ScreenSpec | SoupSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +238,9 @@ class ScoreResult:
     samples_per_second: float
     max_length: int = 0
     """Tokens texts were cut to: the model's own limit, as in use; 0 for a floor."""
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """What prediction costs: ``latency_ms`` (one row at a time), ``parameters``, ``disk`` (bytes of
+    the weights); empty for a floor."""
     schema: Literal["automl/score-result"] = "automl/score-result"
     version: int = 1
 
@@ -204,6 +268,46 @@ class InspectResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ScreenScore:
+    """How one frozen encoder separates the classes, by its best layer; layer 0: embeddings."""
+
+    id: str
+    score: float
+    layer: int
+    seconds: float
+    refused: str | None = None
+    """Why it could not be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenResult:
+    """One score per model, in the order asked."""
+
+    scores: tuple[ScreenScore, ...]
+    schema: Literal["automl/screen-result"] = "automl/screen-result"
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class SoupResult:
+    """What greedy averaging came to.
+
+    ``single`` and ``soup`` are the metric on the held-back half: of the best model alone, and of
+    the average. It is accepted when it is better there and has more than one member.
+    """
+
+    members: tuple[str, ...]
+    single: float
+    soup: float
+    accepted: bool
+    seconds: float
+    refused: Mapping[str, str] = field(default_factory=dict)
+    """Model id → why it can't be averaged with the first."""
+    schema: Literal["automl/soup-result"] = "automl/soup-result"
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """Median seconds of one training step under one setting."""
 
@@ -213,12 +317,31 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchCost:
+    """What a training step costs at one batch size; null seconds: it does not fit into memory."""
+
+    batch_size: int
+    seconds_per_step: float | None
+    peak_memory_bytes: int
+    """Of the whole process so far, on the GPU where there is one."""
+    steps: int
+    """Steps that were timed."""
+
+
+@dataclass(frozen=True, slots=True)
 class MeasureResult:
-    """All settings timed, and the peak memory of the process in bytes."""
+    """All settings timed, all batch sizes under the fastest, and the process's peak memory."""
 
     timings: tuple[Timing, ...]
     batch_size: int
     peak_memory_bytes: int
+    batches: tuple[BatchCost, ...] = ()
+    """By batch size, rising."""
+    seconds_per_evaluated_row: float = 0.0
+    start_seconds: float = 0.0
+    """From the start of the process until the model could train, tokens read from the cache."""
+    frozen_share: float = 1.0
+    """Seconds of a step with frozen embeddings, of those of one without."""
     schema: Literal["automl/measure-result"] = "automl/measure-result"
     version: int = 1
 
@@ -294,7 +417,15 @@ def read_spec(path: Path) -> Spec:
     """Return the spec at ``path``, whichever kind it is."""
     kinds = {
         kind.__dataclass_fields__["schema"].default: kind
-        for kind in (TrialSpec, ScoreSpec, FloorSpec, InspectSpec, MeasureSpec)
+        for kind in (
+            TrialSpec,
+            ScoreSpec,
+            FloorSpec,
+            InspectSpec,
+            MeasureSpec,
+            ScreenSpec,
+            SoupSpec,
+        )
     }
     name = json.loads(path.read_bytes()).get("schema")
     found: Spec = documents.read(kinds[name], path)  # type: ignore[assignment]

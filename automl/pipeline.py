@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-import psutil
-
-from automl import documents, events, jobs, machine
+from automl import documents, events, jobs, machine, preparation
 from automl.errors import DriftError, Interrupted, Problem, StudyFailed
 from automl.events import RunEnded, RunEvent, RunStarted, StageBegan
-from automl.jobs import DataRef, ModelRef, Parent, TrialSpec
+from automl.jobs import ModelRef
 from automl.plan import Goal, Plan
 from automl.recipe import LoadedRecipe
 from automl.recipe.effective import effective
@@ -24,12 +21,11 @@ from automl.rundir import RunDir
 if TYPE_CHECKING:
     from automl.compiler.compile import Compiled
     from automl.compiler.lock import Lock
-    from automl.compiler.timing import Setting
-    from automl.executors import Slot
     from automl.exporters import CheckResult, TrialSummary
+    from automl.exporters._choice import Choice
     from automl.finish import Finish
-    from automl.scheduler import Outcome, Scheduler
-    from automl.search.study import Study, StudyTrial
+    from automl.scheduler import Outcome
+    from automl.search.study import Study
 
 Listen = Callable[[RunEvent], None]
 EXIT_CODES = {"finished": 0, "checks_missed": 3, "interrupted": 130}
@@ -52,6 +48,10 @@ class RunResult:
     seconds: float
     """Search seconds of all runs of this study."""
     goal: Goal
+    choice: Choice | None = None
+    """How the winner was chosen; null when the run was interrupted before its end."""
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """What prediction with the model that left costs."""
 
     @property
     def exit_code(self) -> int:
@@ -205,15 +205,20 @@ class _Run:
         from automl.finish import conclude
         from automl.search.study import Study
 
-        study = Study(self.rundir.study, self.compiled.plan)
         gpus = tuple(gpu.id for gpu in machine.gpus())
-        outcome = self._search(study, gpus)
+        study = Study(self.rundir.study, self.compiled.plan)
+        spent = self._spent(study)
+        if spent is None:
+            study, outcome = self._search(gpus)
+        else:
+            outcome = spent
         if outcome == "interrupted":
             return self._ended(_result(study, self.rundir, outcome, None))
         if study.best() is None:
             self.listen(RunEnded("failed", None, None, None, time.time()))
             raise StudyFailed(_why_nothing(study, outcome))
         finish = conclude(study, self.rundir, effective(self.loaded), gpus[:1], self.listen)
+        preparation.remember(study, self.rundir, self.listen)
         return self._ended(_result(study, self.rundir, outcome, finish))
 
     def _ended(self, result: RunResult) -> RunResult:
@@ -229,20 +234,41 @@ class _Run:
         )
         return result
 
-    def _search(self, study: Study, gpus: tuple[str, ...]) -> Outcome:
-        """Search as long as the budget lasts; one that is spent already costs nothing."""
+    def _spent(self, study: Study) -> Outcome | None:
+        """Return how the search ended when its budget is spent already, which then costs nothing.
+
+        Repeats that are still owed are no part of a spent budget of trials.
+        """
         budget = self.compiled.plan.budget
-        told = sum(trial.state != "running" for trial in study.trials)
-        if budget.trials is not None and told >= budget.trials:
-            return self._spent("trials", f"all {budget.trials} trials have been made")
+        if any(trial.state == "running" for trial in study.trials):
+            return None
+        told = sum(trial.repeat_of is None for trial in study.trials)
+        if budget.trials is not None and told >= budget.trials and study.ended:
+            return self._say_spent("trials", f"all {budget.trials} trials have been made")
         if budget.seconds is not None and study.seconds >= budget.seconds and study.best():
-            return self._spent("time", f"all {budget.seconds:.0f} s have been used")
+            return self._say_spent("time", f"all {budget.seconds:.0f} s have been used")
+        return None
+
+    def _say_spent(self, outcome: Outcome, why: str) -> Outcome:
+        self.listen(StageBegan("search", f"finished: {why}; a larger budget continues it"))
+        return outcome
+
+    def _search(self, gpus: tuple[str, ...]) -> tuple[Study, Outcome]:
+        """Search as long as the budget lasts."""
+        from automl.search.study import Study
+
         self._show_floor()
-        scheduler = self._scheduler(study, gpus)
+        found = preparation.ground(
+            self.compiled.plan, self._model_refs(), self.rundir, gpus, self.listen
+        )
+        starts = preparation.starts(found.plan, self.rundir, self.listen)
+        study = Study(self.rundir.study, found.plan, starts)
+        scheduler = preparation.scheduler(study, found, self.rundir, self.listen, self.interrupts)
+        budget = found.plan.budget
         self.listen(
             RunStarted(
-                self.compiled.plan.name,
-                told,
+                found.plan.name,
+                sum(trial.state != "running" for trial in study.trials),
                 budget.trials,
                 budget.seconds,
                 len(scheduler.slots),
@@ -250,11 +276,7 @@ class _Run:
                 time.time(),
             )
         )
-        return scheduler.run()
-
-    def _spent(self, outcome: Outcome, why: str) -> Outcome:
-        self.listen(StageBegan("search", f"finished: {why}; a larger budget continues it"))
-        return outcome
+        return study, scheduler.run()
 
     def _show_floor(self) -> None:
         from automl.finish import data_refs, floor
@@ -264,51 +286,6 @@ class _Run:
         found = floor(plan, first, self.rundir).splits["validation"]
         value = found.metrics[plan.goal.metric]
         self.listen(StageBegan("floor", f"{plan.goal.metric} {value:.4f} on validation"))
-
-    def _scheduler(self, study: Study, gpus: tuple[str, ...]) -> Scheduler:
-        from automl import executors
-        from automl.compiler import timing
-        from automl.executors._slots import lay_out
-        from automl.finish import data_refs
-        from automl.scheduler import Limits, Scheduler
-
-        plan = self.compiled.plan
-        slots = lay_out(plan.devices, gpus, machine.physical_cores())
-        data, models = data_refs(plan, self.rundir), self._model_refs()
-        settings = timing.settings(
-            plan,
-            models,
-            data,
-            timing.Share(slots[0].threads, slots[0].devices[:1], len(slots)),
-            self.rundir,
-            lambda text: self.listen(StageBegan("measure", text)),
-        )
-        parent = Parent(os.getpid(), psutil.Process().create_time())
-
-        def specify(trial: StudyTrial, slot: Slot) -> TrialSpec:
-            chosen = trial.configuration.candidate
-            return _trial_spec(
-                plan,
-                trial,
-                slot,
-                settings[chosen],
-                models[chosen],
-                data[chosen],
-                str(self.rundir.tokens),
-                parent,
-            )
-
-        limits = Limits(plan.budget.trials, plan.budget.seconds, plan.budget.trial_seconds)
-        return Scheduler(
-            study,
-            executors.get(plan.devices.executor),
-            slots,
-            self.rundir,
-            limits,
-            specify,
-            self.listen,
-            self.interrupts,
-        )
 
     def _model_refs(self) -> dict[str, ModelRef]:
         return {
@@ -362,6 +339,8 @@ def _result(study: Study, rundir: RunDir, outcome: Outcome, finish: Finish | Non
         bundle=rundir.bundle if finish else None,
         seconds=study.seconds,
         goal=study.plan.goal,
+        choice=finish.choice if finish else None,
+        costs=finish.score.costs if finish else {},
     )
 
 
@@ -371,36 +350,6 @@ def _best_so_far(study: Study) -> tuple[int, str, float] | None:
     if best is None or value is None:
         return None
     return best.number, best.configuration.candidate, value
-
-
-def _trial_spec(
-    plan: Plan,
-    trial: StudyTrial,
-    slot: Slot,
-    setting: Setting,
-    model: ModelRef,
-    data: DataRef,
-    tokens: str,
-    parent: Parent,
-) -> TrialSpec:
-    return TrialSpec(
-        number=trial.number,
-        task=plan.task,
-        model=model,
-        hyperparameters=trial.configuration.hyperparameters,
-        data=data,
-        metric=plan.goal.metric,
-        direction=plan.goal.direction,
-        evaluation_samples=plan.search.evaluation_samples,
-        seed=plan.search.seed,
-        precision=setting.precision,
-        threads=min(setting.threads, slot.threads),
-        processes=slot.processes,
-        devices=slot.devices,
-        tokens=tokens,
-        parent=parent,
-        micro_batch=trial.micro_batch,
-    )
 
 
 def _why_nothing(study: Study, outcome: Outcome) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Scalar = bool | int | float | str
 Direction = Literal["maximize", "minimize"]
@@ -97,6 +97,8 @@ class Parameter:
     prior: float | None = None
     source: str = ""
     """Where the range comes from: ``recipe``, or the priors' citation."""
+    when: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+    """Searched only where each of these other parameters has one of these values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,9 @@ class Candidate:
     trust_remote_code: bool
     fit: Fit
     space: tuple[Parameter, ...]
+    portfolio: tuple[Mapping[str, Scalar], ...] = ()
+    """Strong and mutually different starting points, best bet first; each holds every parameter
+    that applies to it. They are tried before anything is sampled."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,12 +157,38 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Screened:
+    """How one model did when frozen encoders were compared: rank from 1, score from 0 to 1."""
+
+    reference: str
+    rank: int
+    score: float
+    layer: int
+    """The layer whose features scored best; 0 is the embeddings."""
+    kept: bool
+    reason: str
+    """Why it was kept or left out, in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefer:
+    """Of the trials worse than the best by at most ``within``, take the one best in ``metric``."""
+
+    metric: str
+    within: float
+
+
+@dataclass(frozen=True, slots=True)
 class Goal:
-    """What is optimised on the validation split."""
+    """What is optimised on the validation split: ``metric`` first; pruning looks at it alone."""
 
     metric: str
     direction: Direction
     subject_to: tuple[str, ...] = ()
+    also: Mapping[str, Direction] = field(default_factory=dict)
+    """Further objectives: metrics, or costs (``latency_ms``, ``parameters``, ``disk``)."""
+    prefer: Prefer | None = None
+    """Which trial of the Pareto front is exported; null: the best by ``metric``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +213,28 @@ class DevicePlan:
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """Seed, sampler and pruner by name, and how often a trial is evaluated (in samples seen)."""
+    """How configurations are drawn, how long each is trained, and when the search is over.
+
+    ``evaluation_samples`` is how often a trial is evaluated, in training samples seen.
+    """
 
     seed: int
     sampler: str
-    pruner: str
+    """``auto`` is resolved: a name that ``search.strategies`` knows."""
+    strategy: str
+    """``promotion``, ``hyperband``, ``median`` or ``none``."""
     evaluation_samples: int
+    rungs: tuple[int, ...] = ()
+    """Samples seen at which trials are compared and paused (``promotion``), rising by ``eta``."""
+    eta: int = 3
+    stop: Literal["auto", "never"] = "auto"
+    repeats: int = 0
+    """How many of the best configurations are trained again with a new seed at the end."""
+    finish_share: float = 0.0
+    """Share of a time budget that is kept for those repeats."""
+    soup: bool = False
+    experience: bool = False
+    """Whether records of similar studies start this one, and this one leaves a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +256,8 @@ class Plan:
     data: DataPlan
     candidates: tuple[Candidate, ...]
     refused: tuple[Refusal, ...]
+    screening: tuple[Screened, ...]
+    """Every model compared, best first; empty where there were too few to compare."""
     search: SearchPlan
     goal: Goal
     budget: BudgetPlan
@@ -218,6 +267,15 @@ class Plan:
     versions: Mapping[str, str] = field(default_factory=dict)
     schema: Literal["automl/plan"] = "automl/plan"
     version: int = 1
+
+    @staticmethod
+    def upgraded(found: dict[str, Any]) -> dict[str, Any]:
+        """Return a plan's plain data as it is written today: a strategy was a pruner once."""
+        search = found.get("search")
+        if not isinstance(search, dict) or "pruner" not in search:
+            return found
+        strategy = {"strategy": search["pruner"], **search}
+        return {"screening": [], **found, "search": strategy}
 
     def candidate(self, identifier: str) -> Candidate:
         """Return the candidate with that id; KeyError names it when there is none."""

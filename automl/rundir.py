@@ -19,7 +19,8 @@ from typing import Literal
 from automl.documents import write_bytes
 from automl.errors import RunFolderError
 
-Request = Literal["pause", "stop"]
+Request = Literal["continue", "pause", "stop"]
+_REQUESTS: tuple[Request, ...] = ("continue", "pause", "stop")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +55,38 @@ class TrialDir:
         return self.root / "best"
 
     def request(self, what: Request) -> None:
-        """Ask the worker to pause or to stop; it answers at its next step."""
+        """Ask the worker to pause or to stop; it answers at its next step.
+
+        ``continue`` answers a worker that waits at a rung; it takes that request away itself.
+        """
         write_bytes(self.root / "request", what.encode())
 
     def requested(self) -> Request | None:
         """Return what the worker has been asked for, if anything."""
+        return _request(self.root / "request")
+
+    def take_request(self) -> Request | None:
+        """Take the request away and return it; one that is made meanwhile is not lost."""
+        taken = self.root / "request.taken"
         try:
-            found = (self.root / "request").read_text().strip()
+            os.replace(self.root / "request", taken)
         except FileNotFoundError:
             return None
-        return "stop" if found == "stop" else "pause"
+        found = _request(taken)
+        taken.unlink()
+        return found
 
     def clear_request(self) -> None:
         """Forget the request; done before an attempt starts."""
         (self.root / "request").unlink(missing_ok=True)
+
+
+def _request(path: Path) -> Request | None:
+    try:
+        found = path.read_text().strip()
+    except FileNotFoundError:
+        return None
+    return next((request for request in _REQUESTS if request == found), "pause")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +114,11 @@ class RunDir:
     def study(self) -> Path:
         """Optuna's journal: the truth about trials."""
         return self.root / "study.journal"
+
+    @property
+    def starts(self) -> Path:
+        """Starting points that earlier studies gave this one (automl/starts)."""
+        return self.root / "starts.json"
 
     @property
     def events(self) -> Path:

@@ -16,6 +16,7 @@ import typer
 
 from automl import cli, executors, exporters, tasks
 from automl.compiler.hyperparameters import HYPERPARAMETERS
+from automl.recipe import choices
 from automl.recipe import schema as recipe_models
 
 HERE = Path(__file__).resolve().parent
@@ -43,13 +44,35 @@ def recipe_page() -> str:
 
 def _section(schema: dict[str, Any], name: str) -> list[str]:
     if name != "models":
-        return [_table(_resolved(schema, schema["properties"][name]), schema)]
+        found = _resolved(schema, schema["properties"][name])
+        return [_table(found, schema), *_inner(schema, name, found), *_choices(name)]
     kinds = schema["properties"]["models"]["items"]["anyOf"]
     parts = ["A plain text is a hub id, `owner/name` or `owner/name@revision`. Otherwise one of:\n"]
     for kind in kinds:
         if "$ref" in kind:
             found = _resolved(schema, kind)
             parts += [f"**{found['description']}**\n", _table(found, schema)]
+    return parts
+
+
+def _inner(schema: dict[str, Any], name: str, section: dict[str, Any]) -> list[str]:
+    """The sections inside a section, each with a table of its own."""
+    parts = []
+    for key, field in section["properties"].items():
+        found = _resolved(schema, field)
+        if found is not field and "properties" in found:
+            parts += [f"### {name}.{key}\n", f"{found['description']}\n", _table(found, schema)]
+    return parts
+
+
+def _choices(name: str) -> list[str]:
+    """When each sampler and each strategy serves."""
+    if name != "search":
+        return []
+    parts = []
+    for title, words in (("Samplers", choices.SAMPLERS), ("Strategies", choices.STRATEGIES)):
+        rows = "\n".join(f"| `{word}` | {text} |" for word, text in words.items())
+        parts += [f"### {title}\n", f"| name | when it serves |\n|---|---|\n{rows}\n"]
     return parts
 
 
@@ -136,7 +159,8 @@ def _names() -> list[str]:
 
 def _hyperparameter(known: Any) -> str:
     limits = f"{known.low:g} to {known.high:g}" if known.low is not None else ""
-    limits = ", ".join(f"`{choice}`" for choice in known.choices) if known.choices else limits
+    words = known.words().split(", ")
+    limits = ", ".join(f"`{word}`" for word in words) if known.choices else limits
     return f"| `{known.name}` | {known.kind} | {limits} | {known.description} |"
 
 
@@ -154,14 +178,24 @@ def cli_page() -> str:
     ]
     commands: dict[str, Any] = root.commands  # type: ignore[attr-defined]
     for name, command in commands.items():
-        context = typer.Context(command, info_name=f"automl {name}")
-        parts += [
-            f"## automl {name}\n",
-            f"{' '.join((command.help or '').split())}\n",
-            f"```text\n{command.get_usage(context)}\n```\n",
-            _options(command, context),
-        ]
+        parts += _command(f"automl {name}", command)
     return "\n".join(parts)
+
+
+def _command(name: str, command: Any, level: str = "##") -> list[str]:
+    """The section of one command; those of its own commands follow it."""
+    context = typer.Context(command, info_name=name)
+    parts = [
+        f"{level} {name}\n",
+        f"{' '.join((command.help or '').split())}\n",
+        f"```text\n{command.get_usage(context)}\n```\n",
+    ]
+    inner: dict[str, Any] = getattr(command, "commands", {})
+    if not inner:
+        return [*parts, _options(command, context)]
+    for each, below in inner.items():
+        parts += _command(f"{name} {each}", below, level + "#")
+    return parts
 
 
 def _options(command: Any, context: Any) -> str:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import shutil
+import tempfile
+import uuid
 from pathlib import Path
 
 import pytest
@@ -10,8 +14,17 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+EXPERIENCE = tempfile.mkdtemp(prefix="automl-experience-")
+os.environ["AUTOML_EXPERIENCE"] = EXPERIENCE
+atexit.register(shutil.rmtree, EXPERIENCE, ignore_errors=True)
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """No test learns from the user's experience, or from another test's; nor do its processes."""
+    os.environ["AUTOML_EXPERIENCE"] = f"{EXPERIENCE}/{uuid.uuid4().hex}"
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,12 @@ from dataclasses import replace
 from math import exp
 from pathlib import Path
 from random import Random
+from statistics import fmean
 from typing import Any
 
 from automl import documents, plan
 from automl.exporters import CheckResult, Delivery, TrialSummary
+from automl.exporters._choice import Choice, Confirmed, Point, Soup, optimism
 from automl.jobs import Interval, ScoreResult, SplitScore
 
 TOPICS = ("account access", "billing", "delivery", "feedback", "refund", "returns", "technical")
@@ -78,38 +80,106 @@ def split_score(
     )
 
 
+EVERY, RUNGS, HORIZON = 400, (800, 2400), 4000
+"""Training samples between evaluations, at the rungs, and in all."""
+COSTS = {
+    "minilm": {"latency_ms": 6.13, "parameters": 22_713_216.0, "disk": 90_868_376.0},
+    "tiny": {"latency_ms": 1.42, "parameters": 4_386_307.0, "disk": 17_549_312.0},
+}
+
+
 def trials(
     count: int, candidates: Sequence[str], best: float, seed: int
 ) -> tuple[TrialSummary, ...]:
-    """Return trials whose values rise towards ``best``; some pruned, one failed."""
+    """Return trials whose values rise towards ``best``, compared at rungs: some pruned there, one
+    left waiting, one failed, one with a frozen encoder.
+    """
     random = Random(seed)
     made = []
     for number in range(count):
-        candidate = candidates[number % len(candidates)]
         values: dict[str, plan.Scalar] = {
             "learning_rate": 10 ** random.uniform(-5, -3.5),
             "batch_size": random.choice([16, 32]),
             "epochs": random.choice([1, 2, 3]),
+            "method": "probe" if number == 2 else "full",
         }
-        top = best - abs(random.gauss(0, 0.07)) * (number != count - 2)
+        top = best - 0.01 - abs(random.gauss(0, 0.07)) * (number != count - 2)
+        samples = range(EVERY, HORIZON + 1, EVERY)
         curve = tuple(
-            (800 * point, top * (1 - 0.7 * exp(-point)) + random.uniform(0, 0.01))
-            for point in range(1, 6)
+            (n, top * (1 - 0.7 * exp(-n / 800)) + random.uniform(0, 0.01)) for n in samples
         )
-        pruned, failed = number % 5 == 3, number == 5
-        curve = () if failed else curve[:2] if pruned else (*curve[:4], (4000, top))
+        state, seconds = "complete", 20.0 + 5 * random.random()
+        if number == 2:
+            curve, seconds = ((HORIZON, best - 0.09),), 3.1
+        elif number == 5:
+            curve, state, seconds = (), "failed", 0.4
+        elif number % 3 == 0:
+            curve, state = curve[:2], "pruned"
+        elif number == 7:
+            curve, state = curve[:6], "paused"
+        candidate = candidates[number % len(candidates)]
         made.append(
             TrialSummary(
                 number=number,
                 configuration=plan.Configuration(candidate, values),
-                state="failed" if failed else "pruned" if pruned else "complete",
+                state=state,
                 value=max((value for _, value in curve), default=None),
-                seconds=0.4 if failed else 20.0 + 5 * random.random(),
+                seconds=seconds,
                 curve=curve,
-                message="loss is not a number at step 12" if failed else "",
+                message="loss is not a number at step 12" if state == "failed" else "",
+                costs=COSTS.get(candidate, {}) if curve else {},
             )
         )
     return tuple(made)
+
+
+def repeats(tried: Sequence[TrialSummary], count: int, seed: int) -> tuple[TrialSummary, ...]:
+    """Return the best complete trials trained again, each a little worse than it first looked."""
+    random = Random(seed)
+    complete = [trial for trial in tried if trial.state == "complete"]
+    complete.sort(key=lambda trial: -(trial.value or 0.0))
+    made = []
+    for number, trial in enumerate(complete[:count], start=len(tried)):
+        drop = random.uniform(0.0, 0.015)
+        curve = tuple((samples, value - drop) for samples, value in trial.curve)
+        made.append(
+            replace(
+                trial,
+                number=number,
+                curve=curve,
+                value=max(value for _, value in curve),
+                repeat_of=trial.number,
+            )
+        )
+    return tuple(made)
+
+
+def chosen(
+    tried: Sequence[TrialSummary], again: Sequence[TrialSummary]
+) -> tuple[TrialSummary, Choice]:
+    """Return the winner by mean, and how it was chosen."""
+    pairs = [(tried[one.repeat_of or 0], one) for one in again]
+    pairs.sort(key=lambda pair: -fmean(one.value or 0.0 for one in pair))
+    confirmed = tuple(
+        Confirmed(
+            pair[0].configuration.candidate,
+            tuple(one.number for one in pair),
+            tuple(one.value or 0.0 for one in pair),
+        )
+        for pair in pairs
+    )
+    winner = max(pairs[0], key=lambda one: one.value or 0.0)
+    offered = [winner, *(one for one in pairs[0] if one is not winner)]
+    soup = Soup(
+        tuple((one.number, len(one.curve)) for one in offered),
+        tuple(one.number for one in offered),
+        0.934,
+        0.941,
+        True,
+    )
+    return winner, Choice(
+        confirmed, optimism(confirmed, "maximize"), soup=soup, ended="all 12 trials have been made"
+    )
 
 
 def candidate(identifier: str = "minilm", **changes: Any) -> plan.Candidate:
@@ -132,6 +202,12 @@ def candidate(identifier: str = "minilm", **changes: Any) -> plan.Candidate:
             plan.Parameter("learning_rate", "float", 2e-4, 2e-5, 1e-3, log=True, prior=2e-4),
             plan.Parameter("batch_size", "choice", 32, choices=(16, 32)),
             plan.Parameter("epochs", "int", 3, 1, 5),
+            plan.Parameter("method", "choice", "full", choices=("full", "probe")),
+        ),
+        portfolio=(
+            {"learning_rate": 2e-4, "batch_size": 32, "epochs": 3, "method": "full"},
+            {"learning_rate": 5e-4, "batch_size": 32, "epochs": 2, "method": "full"},
+            {"method": "probe"},
         ),
     )
     return replace(base, **changes)
@@ -164,7 +240,14 @@ def make_plan(labels: Sequence[str], candidates: Sequence[plan.Candidate], rows:
         data=data,
         candidates=tuple(candidates),
         refused=(plan.Refusal("acme/giant", "needs 41 GB at batch size 16; 24 GB here"),),
-        search=plan.SearchPlan(7, "tpe", "median", 4000),
+        screening=(
+            plan.Screened("../models/minilm", 1, 0.861, 5, True, "among the best 3"),
+            plan.Screened("../models/tiny", 2, 0.702, 2, True, "the generalist"),
+            plan.Screened("acme/code-encoder", 3, 0.415, 9, False, "rank 3 of 3"),
+        ),
+        search=plan.SearchPlan(
+            7, "tpe", "promotion", EVERY, RUNGS, repeats=3, finish_share=0.2, soup=True
+        ),
         goal=plan.Goal("macro_f1", "maximize", ("parameters <= 100M",)),
         budget=plan.BudgetPlan(12, 1800.0, None),
         devices=plan.DevicePlan("local", 1, 1, None, "auto"),
@@ -203,23 +286,25 @@ def make_delivery(
     """Return a finished search over ``labels`` whose winner lies in ``model``."""
     candidates = candidates or (candidate(), candidate("tiny", parameters=4_386_307, license=None))
     tried = trials(12, [one.id for one in candidates], accuracy, seed)
-    finished = [trial for trial in tried if trial.value is not None]
+    again = repeats(tried, 3, seed)
+    winner, choice = chosen(tried, again)
+    averaged = split_score(labels, accuracy, rows, seed)
+    averaged = replace(averaged, metrics={**averaged.metrics, "macro_f1": accuracy - 0.006})
     floors = {split: split_score(labels, floor, rows, seed + 7) for split in ("validation", "test")}
     return Delivery(
         plan=make_plan(labels, candidates, rows),
         model=model,
-        winner=max(finished, key=lambda trial: trial.value or 0.0),
-        trials=tried,
+        winner=winner,
+        trials=(*tried, *again),
         score=ScoreResult(
             {
-                split: split_score(
-                    labels, accuracy, rows, seed, EXAMPLES if split == "test" else ()
-                )
-                for split in ("validation", "test")
+                "validation": averaged,
+                "test": split_score(labels, accuracy, rows, seed, EXAMPLES),
             },
             "the winner",
             2.5,
             400.0,
+            costs=winner.costs,
         ),
         floor=ScoreResult(floors, "TF-IDF and logistic regression", 0.4, 5000.0),
         checks=(
@@ -230,7 +315,65 @@ def make_delivery(
         lock=json.dumps({"schema": "automl/lock", "version": 1}).encode() + b"\n",
         seconds=271.0,
         hardware="4 cores (an office machine), 16 GiB, no GPU",
+        choice=choice,
     )
+
+
+def with_two_objectives(delivery: Delivery) -> Delivery:
+    """Return the delivery as if speed had counted too: two candidates, thirty configurations."""
+    random = Random(5)
+    summaries, points = [], []
+    for number in range(30):
+        candidate = delivery.plan.candidates[number % 2].id
+        layers = random.choice([2, 3, 4, 6, 12]) if number % 2 == 0 else 2
+        latency = COSTS[candidate]["latency_ms"] * (0.3 + layers / 6) * random.uniform(0.95, 1.05)
+        value = 0.9 - 0.25 * exp(-latency / 2.5) - abs(random.gauss(0, 0.03))
+        base = delivery.trials[1 if number % 2 else 4]
+        summaries.append(
+            replace(
+                base,
+                number=number,
+                state="complete",
+                value=value,
+                curve=((HORIZON, value),),
+                configuration=replace(base.configuration, candidate=candidate),
+                costs={**COSTS[candidate], "latency_ms": latency},
+                broken=("latency_ms <= 12",) if latency > 12 else (),
+            )
+        )
+        points.append(
+            Point(number, candidate, {"macro_f1": value, "latency_ms": latency}, False, True, False)
+        )
+    points = _placed(points)
+    chosen = next(one.trial for one in points if one.chosen)
+    goal = plan.Goal(
+        "macro_f1",
+        "maximize",
+        ("latency_ms <= 12", "parameters <= 100M"),
+        {"latency_ms": "minimize"},
+        plan.Prefer("latency_ms", 0.02),
+    )
+    return replace(
+        delivery,
+        plan=replace(delivery.plan, goal=goal),
+        trials=tuple(summaries),
+        winner=summaries[chosen],
+        choice=Choice(points=tuple(points), ended="all 30 trials have been made"),
+        score=replace(delivery.score, costs=summaries[chosen].costs),
+    )
+
+
+def _placed(points: list[Point]) -> list[Point]:
+    """Mark what breaks the limit, the front, and the choice; the best first."""
+    points.sort(key=lambda one: -one.values["macro_f1"])
+    placed, quickest = [], 12.0
+    for one in points:
+        latency = one.values["latency_ms"]
+        placed.append(replace(one, feasible=latency <= 12, front=latency <= quickest))
+        quickest = min(quickest, latency)
+    front = [one for one in placed if one.front]
+    close = [one for one in front if one.values["macro_f1"] >= front[0].values["macro_f1"] - 0.02]
+    return [replace(one, chosen=one is close[-1]) for one in placed]
 
 
 def canonical(document: object) -> Any:

@@ -62,6 +62,7 @@ def plan(*candidates: Candidate, **changes: Any) -> Plan:
         ),
         candidates=candidates or (candidate("small"), candidate("large")),
         refused=(),
+        screening=(),
         search=SearchPlan(7, "tpe", "median", 100),
         goal=Goal("macro_f1", "maximize"),
         budget=BudgetPlan(10, None, None),

@@ -1,4 +1,4 @@
-"""The header of a safetensors file: whether the file is whole. Reads no tensor.
+"""The header of a safetensors file: whether the file is whole, what it holds. Reads no tensor.
 
 Format: 8 bytes little-endian header length, the header as JSON, then the tensors' bytes.
 """
@@ -6,6 +6,7 @@ Format: 8 bytes little-endian header length, the header as JSON, then the tensor
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 LONGEST_HEADER = 100_000_000
@@ -33,3 +34,12 @@ def defect(path: Path) -> str | None:
     if size != expected:
         return f"{path.name} has {size:,} bytes where its header says {expected:,}"
     return None
+
+
+def weights(path: Path) -> dict[str, int]:
+    """Return how many numbers each tensor of a file without ``defect`` has, by name."""
+    with path.open("rb") as stream:
+        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
+    return {
+        name: math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__"
+    }

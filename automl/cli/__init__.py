@@ -1,8 +1,8 @@
 """The command line: one module a command, arguments and printing, no decisions.
 
-Each module offers ``command``, a typer-annotated function whose docstring is its ``--help``; the
-directory listing is the registry. Modules import what they need when they are called, so that
-``--help`` and ``check`` answer at once.
+Each module offers ``command``, a typer-annotated function whose docstring is its ``--help``, or a
+``typer.Typer`` with commands of its own; the directory listing is the registry. Modules import
+what they need when they are called, so that ``--help`` and ``check`` answer at once.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ ORDER = (
     "predict",
     "export",
     "doctor",
+    "experience",
 )
-"""The order of ``--help``: as a project goes; commands not named here follow."""
+"""The order of ``--help``: as a project goes; commands not named here follow, then groups."""
 
 
 def app() -> typer.Typer:
@@ -48,8 +49,11 @@ def app() -> typer.Typer:
     root.callback()(_options)
     names = plugins.names(__name__)
     for name in sorted(names, key=lambda n: (ORDER.index(n) if n in ORDER else len(ORDER), n)):
-        command: Callable[..., Any] = plugins.load(__name__, name, "command")
-        root.command(name)(command)
+        command: Callable[..., Any] | typer.Typer = plugins.load(__name__, name, "command")
+        if isinstance(command, typer.Typer):
+            root.add_typer(command, name=name)
+        else:
+            root.command(name)(command)
     return root
 
 

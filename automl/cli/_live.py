@@ -5,9 +5,7 @@ Fed with events; asks nothing of the run.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -17,8 +15,13 @@ from rich.table import Table
 from rich.text import Text
 
 from automl import events
+from automl.cli._console import size
+from automl.cli._live_state import Row, State
 from automl.documents import to_line
 from automl.plan import Scalar
+
+STANDING_SECONDS = 60.0
+"""How often plain lines say where the rungs stand."""
 
 
 class View(Protocol):
@@ -29,113 +32,10 @@ class View(Protocol):
     def __call__(self, event: events.RunEvent) -> None: ...
 
 
-@dataclass(slots=True)
-class Row:
-    """One running trial on the screen."""
-
-    candidate: str
-    hyperparameters: Mapping[str, Scalar]
-    slot: str
-    attempt: int
-    step: int = 0
-    total: int = 0
-    loss: float | None = None
-    speed: float = 0.0
-    metric: float | None = None
-
-
-@dataclass(slots=True)
-class State:
-    """What the events add up to. Knows no screen."""
-
-    metric: str
-    minimize: bool
-    run: events.RunStarted | None = None
-    stage: str = "starting"
-    running: dict[int, Row] = field(default_factory=dict)
-    ended: dict[str, int] = field(default_factory=dict)
-    best: tuple[int, str, float] | None = None
-    notes: list[str] = field(default_factory=list)
-    began: float = field(default_factory=time.monotonic)
-
-    def take(self, event: events.RunEvent) -> None:
-        """Take one event in."""
-        match event:
-            case events.RunStarted():
-                self.run, self.began, self.stage = event, time.monotonic(), "search"
-                self.best = event.best
-            case events.StageBegan():
-                self.stage = f"{event.stage}: {event.detail}" if event.detail else event.stage
-            case events.TrialStarted():
-                self.running[event.trial] = Row(
-                    event.candidate, event.hyperparameters, event.slot, event.attempt
-                )
-            case events.TrialSaid():
-                self._said(event)
-            case events.TrialEnded():
-                self._ended(event)
-            case events.CandidateRetired():
-                self.notes.append(f"{event.candidate} is retired: {event.reason}")
-
-    def _said(self, said: events.TrialSaid) -> None:
-        row = self.running.get(said.trial)
-        if row is None:
-            return
-        match said.event:
-            case events.Started(step=step, total_steps=total):
-                row.step, row.total = step, total
-            case events.Progressed() as progress:
-                row.step, row.total = progress.step, progress.total_steps
-                row.loss, row.speed = progress.loss, progress.samples_per_second
-            case events.Reported() as report if self.metric in report.metrics:
-                row.step, row.metric = report.step, report.metrics[self.metric]
-                self._offer(said.trial, row.candidate, row.metric)
-
-    def _offer(self, trial: int, candidate: str, value: float) -> None:
-        sign = -1 if self.minimize else 1
-        if self.best is None or sign * value > sign * self.best[2]:
-            self.best = (trial, candidate, value)
-
-    def _ended(self, event: events.TrialEnded) -> None:
-        self.running.pop(event.trial, None)
-        self.ended[event.state] = self.ended.get(event.state, 0) + 1
-        if event.message:
-            self.notes.append(f"trial {event.trial} {event.state}: {event.message}")
-
-    @property
-    def done(self) -> int:
-        """Trials that have ended for good, in all runs."""
-        before = self.run.finished_trials if self.run else 0
-        return before + sum(n for state, n in self.ended.items() if state != "paused")
-
-    def share(self) -> float:
-        """How much of the budget is used, 0 to 1: the limit that is nearer to its end."""
-        if self.run is None:
-            return 0.0
-        shares = [0.0]
-        if self.run.trials:
-            inside = sum(row.step / row.total for row in self.running.values() if row.total)
-            shares.append((self.done + inside) / self.run.trials)
-        if self.run.seconds:
-            shares.append((time.monotonic() - self.began) / self.run.seconds)
-        return min(1.0, max(shares))
-
-    def left(self) -> str:
-        """How long the rest may take, from what has been used; empty while that is a guess."""
-        share, elapsed = self.share(), time.monotonic() - self.began
-        if share < 0.02:
-            return ""
-        return f"about {_clock(elapsed * (1 - share) / share)} left"
-
-
-def _clock(seconds: float) -> str:
-    minutes, rest = divmod(int(seconds + 0.5), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
 def short(hyperparameters: Mapping[str, Scalar]) -> str:
     """Return the hyperparameters that people look at first, in a few words."""
+    if hyperparameters.get("method") == "probe":
+        return "frozen, linear head"
     parts = []
     for name, label in (("learning_rate", "lr"), ("epochs", "ep"), ("batch_size", "bs")):
         if name in hyperparameters:
@@ -171,57 +71,90 @@ class Screen:
             self.console.print(line, highlight=False, soft_wrap=True)
 
     def _picture(self) -> Group:
+        state = self.state
         parts: list[RenderableType] = [self._head()]
-        if self.state.running:
+        if state.best:
+            number, candidate, value = state.best
+            told = f"best {state.metric} {value:.4f} (trial {number}, {candidate})"
+            parts.append(Text(told, "green"))
+        where = standing(state)
+        if where and state.stage == "search":
+            parts.append(Text(where, style="dim"))
+        if state.running:
             parts.append(self._table())
         return Group(*parts)
 
     def _head(self) -> Table:
         state = self.state
         grid = Table.grid(padding=(0, 2))
-        total = f"/{state.run.trials}" if state.run and state.run.trials else ""
-        cells: list[RenderableType] = [Text(state.stage, style="bold")]
+        cells: list[RenderableType] = [Text(stage(state), style="bold")]
         if state.run and state.stage == "search":
-            cells += [
-                ProgressBar(total=1.0, completed=state.share(), width=24),
-                Text(f"trial {state.done}{total}"),
-                Text(state.left(), style="dim"),
-            ]
-        if state.best:
-            number, candidate, value = state.best
-            cells.append(
-                Text(f"best {state.metric} {value:.4f} (trial {number}, {candidate})", "green")
-            )
+            bar = ProgressBar(total=1.0, completed=state.share(), width=24)
+            cells += [bar, Text(count(state)), Text(state.left(), style="dim")]
         if state.ended.get("failed"):
             cells.append(Text(f"{state.ended['failed']} failed", "red"))
         grid.add_row(*cells)
         return grid
 
     def _table(self) -> Table:
-        table = Table(box=None, padding=(0, 2), header_style="dim")
-        for name in (
-            "trial",
-            "candidate",
-            "settings",
-            "step",
-            self.state.metric,
-            "loss",
-            "samples/s",
-            "device",
-        ):
+        """The running trials; a narrow terminal goes without what matters least."""
+        columns: dict[str, Callable[[int, Row], str]] = {
+            "trial": lambda number, _: str(number),
+            "candidate": lambda _, row: row.candidate,
+            "settings": lambda _, row: _settings(row.hyperparameters, row.repeat_of),
+            "step": lambda _, row: _step(row),
+            self.state.metric: lambda _, row: "" if row.metric is None else f"{row.metric:.4f}",
+            "loss": lambda _, row: "" if row.loss is None else f"{row.loss:.3f}",
+            "samples/s": lambda _, row: f"{row.speed:.0f}" if row.speed else "",
+            "device": lambda _, row: row.slot,
+        }
+        for name, needed in (("device", 110), ("samples/s", 95), ("loss", 85)):
+            if self.console.width < needed:
+                del columns[name]
+        table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+        for name in columns:
             table.add_column(name, no_wrap=True)
         for number, row in sorted(self.state.running.items()):
-            table.add_row(
-                str(number),
-                row.candidate,
-                short(row.hyperparameters),
-                f"{row.step}/{row.total}" if row.total else "starting",
-                "" if row.metric is None else f"{row.metric:.4f}",
-                "" if row.loss is None else f"{row.loss:.3f}",
-                f"{row.speed:.0f}" if row.speed else "",
-                row.slot,
-            )
+            table.add_row(*(cell(number, row) for cell in columns.values()))
         return table
+
+
+def stage(state: State) -> str:
+    """Return what the run is at, in a few words."""
+    return "confirming" if state.stage == "search" and state.confirming else state.stage
+
+
+def count(state: State) -> str:
+    """Return how far the search is, in trials; what waits at a rung counts, as most ends there."""
+    if state.confirming:
+        return f"{state.repeats} repeat{'' if state.repeats == 1 else 's'} done"
+    total = f"/{state.run.trials}" if state.run and state.run.trials else ""
+    return f"trial {state.done + state.paused}{total}"
+
+
+def standing(state: State) -> str:
+    """Return what came to each rung and what waits there, and the disk in use, on one line."""
+    if state.search is None:
+        return ""
+    parts = [
+        f"rung {rung.samples:,}: {rung.reached} came, {rung.paused} wait"
+        for rung in state.search.rungs
+        if rung.reached
+    ]
+    if state.search.checkpoint_bytes:
+        parts.append(f"{size(state.search.checkpoint_bytes)} of checkpoints and models")
+    return " · ".join(parts)
+
+
+def _settings(hyperparameters: Mapping[str, Scalar], repeat_of: int | None) -> str:
+    again = "" if repeat_of is None else f" (repeat of {repeat_of})"
+    return short(hyperparameters) + again
+
+
+def _step(row: Row) -> str:
+    if not row.total:
+        return "starting"
+    return f"{row.step}/{row.total}" + (" at rung" if row.waits else "")
 
 
 def said(event: events.RunEvent, state: State) -> str | None:
@@ -238,10 +171,10 @@ def said(event: events.RunEvent, state: State) -> str | None:
             return f"search {begun}: budget {', '.join(filter(None, limit))}, {event.slots} at once"
         case events.StageBegan():
             return f"{event.stage}: {event.detail}" if event.detail else event.stage
-        case events.TrialEnded(state="paused"):
-            return f"trial {event.trial} paused: {event.message}"
         case events.TrialEnded():
             return _ended_line(event, state)
+        case events.SearchProgressed():
+            return _phase_line(event, state)
         case events.CandidateRetired():
             return f"{event.candidate} is retired: {event.reason}"
     return None
@@ -249,10 +182,19 @@ def said(event: events.RunEvent, state: State) -> str | None:
 
 def _ended_line(event: events.TrialEnded, state: State) -> str:
     row = state.running.get(event.trial)
-    what = f"{row.candidate} {short(row.hyperparameters)}" if row else ""
+    what = f"{row.candidate} {_settings(row.hyperparameters, row.repeat_of)}" if row else ""
     value = "" if event.value is None else f" {state.metric} {event.value:.4f}"
     message = f": {event.message}" if event.message else ""
     return f"trial {event.trial} {event.state}{value}  {what}{message}"
+
+
+def _phase_line(event: events.SearchProgressed, state: State) -> str | None:
+    """Only a change of phase stays; counts are for the live part, and a log has its trials."""
+    if event.phase == (state.search.phase if state.search else "searching"):
+        return None
+    if event.phase == "confirming":
+        return "confirming: the best configurations are trained again with new seeds"
+    return f"search over: {event.reason}" if event.reason else None
 
 
 class Lines:
@@ -261,6 +203,7 @@ class Lines:
     def __init__(self, console: Console, state: State) -> None:
         """Print to ``console``."""
         self.console, self.state = console, state
+        self._stood = 0.0
 
     def __enter__(self) -> Lines:
         """Nothing to prepare."""
@@ -273,15 +216,26 @@ class Lines:
         """Print the event if it matters to a reader of a log."""
         line = self._line(event)
         self.state.take(event)
-        if line:
-            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        for text in (line, self._standing(event)):
+            if text:
+                self.console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    def _standing(self, event: events.RunEvent) -> str | None:
+        """Where the rungs stand, now and then: a log has each pause already."""
+        if not isinstance(event, events.SearchProgressed):
+            return None
+        if event.phase == "over" or event.time - self._stood < STANDING_SECONDS:
+            return None
+        self._stood = event.time
+        return standing(self.state) or None
 
     def _line(self, event: events.RunEvent) -> str | None:
         match event:
             case events.TrialStarted():
+                does = "starts" if event.attempt == 1 else "continues"
                 return (
-                    f"trial {event.trial} starts on {event.slot}: {event.candidate} "
-                    f"{short(event.hyperparameters)}"
+                    f"trial {event.trial} {does} on {event.slot}: {event.candidate} "
+                    f"{_settings(event.hyperparameters, event.repeat_of)}"
                 )
             case events.TrialSaid(event=events.Reported() as report):
                 value = report.metrics.get(self.state.metric)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +14,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from automl.cli import _console
-from automl.plan import Candidate, Parameter, Plan
+from automl.plan import Candidate, Configuration, Parameter, Plan
 
 if TYPE_CHECKING:
     from automl.compiler.compile import Compiled
+    from automl.compiler.timing import Setting
 
 LISTED_CLASSES = 12
 """Classes shown one by one; with more, only their number and the rarest and commonest."""
@@ -48,8 +50,16 @@ def locked_pins(recipe: Path) -> dict[str, str]:
     return read_lock(path).pins() if path.exists() else {}
 
 
-def trial_seconds(plan: Plan) -> dict[str, float]:
-    """Return candidate → training seconds of its default configuration, where measured here."""
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was measured of a candidate on this machine, and its default trial's seconds."""
+
+    setting: Setting
+    trial_seconds: float
+
+
+def measured(plan: Plan) -> dict[str, Measured]:
+    """Return candidate → what its training costs here, of those measured before."""
     from automl import machine
     from automl.compiler import timing
     from automl.executors._slots import lay_out
@@ -60,27 +70,54 @@ def trial_seconds(plan: Plan) -> dict[str, float]:
     for candidate in plan.candidates:
         setting = timing.known(plan, candidate, slots)
         if setting is not None:
-            found[candidate.id] = timing.predicted_seconds(plan, candidate, setting)
+            default = Configuration(candidate.id, {p.name: p.default for p in candidate.space})
+            seconds = timing.whole_trial_seconds(plan, setting, default)
+            found[candidate.id] = Measured(setting, seconds)
     return found
 
 
-def show(plan: Plan, seconds: Mapping[str, float]) -> None:
-    """Print the plan to stdout; ``seconds`` a trial by candidate, where known."""
+def show(plan: Plan, costs: Mapping[str, Measured], screening_seconds: float | None = None) -> None:
+    """Print the plan to stdout; ``costs`` by candidate, where measured."""
     console = _console.stdout()
-    console.print(f"[bold]{plan.name}[/bold]: {plan.task}, {plan.goal.direction} {_goal(plan)}")
+    console.print(f"[bold]{plan.name}[/bold]: {plan.task}, {escape(_goal(plan))}")
     _show_data(console, plan)
+    if plan.screening:
+        console.print()
+        took = f" ({screening_seconds:.0f} s when it was done)" if screening_seconds else ""
+        console.print(f"compared as frozen encoders{took}:")
+        console.print(_screening(plan))
     for candidate in plan.candidates:
         console.print()
-        _show_candidate(console, candidate, seconds.get(candidate.id))
+        _show_candidate(console, candidate, costs.get(candidate.id))
     console.print()
     for refusal in plan.refused:
         console.print(f"[red]refused[/red] {escape(refusal.reference)}: {escape(refusal.reason)}")
-    console.print(_budget(plan))
+    console.print(_search(plan))
+    console.print(_trials(plan))
+    console.print(_end(plan))
 
 
 def _goal(plan: Plan) -> str:
-    limits = "".join(f", {limit}" for limit in plan.goal.subject_to)
-    return f"{plan.goal.metric}{limits}"
+    goal = plan.goal
+    objectives = {goal.metric: goal.direction, **goal.also}
+    parts = [f"{direction} {name}" for name, direction in objectives.items()]
+    if goal.prefer:
+        parts.append(f"prefer {goal.prefer.metric} within {goal.prefer.within:g}")
+    return ", ".join([*parts, *goal.subject_to])
+
+
+def _screening(plan: Plan) -> Table:
+    table = _table("rank", "model", "score", "best layer", "", "because")
+    for each in plan.screening:
+        table.add_row(
+            str(each.rank),
+            escape(each.reference),
+            f"{each.score:.3f}",
+            str(each.layer) if each.layer else "embeddings",
+            "kept" if each.kept else "left out",
+            escape(each.reason),
+        )
+    return table
 
 
 def _show_data(console: Console, plan: Plan) -> None:
@@ -119,26 +156,41 @@ def _classes(plan: Plan) -> str:
     )
 
 
-def _show_candidate(console: Console, candidate: Candidate, seconds: float | None) -> None:
+def _show_candidate(console: Console, candidate: Candidate, cost: Measured | None) -> None:
     licence = candidate.license or "licence unknown"
     console.print(f"[bold]{candidate.id}[/bold]  {escape(_origin(candidate))}, {escape(licence)}")
-    console.print(f"  {_cost(candidate, seconds)}")
+    console.print(f"  {_cost(candidate, cost)}")
     console.print(f"  {_tokens(candidate)}")
     console.print(_space(candidate))
     fixed = [each for each in candidate.space if len(each.choices) == 1]
     values = ", ".join(f"{each.name} {_number(each.default)}" for each in fixed)
     console.print(f"  [dim]fixed[/dim] {values}")
+    starts = len(candidate.portfolio)
+    if starts > 1:
+        console.print(f"  [dim]first[/dim] {starts} different starts, the defaults before all")
 
 
-def _cost(candidate: Candidate, seconds: float | None) -> str:
+def _cost(candidate: Candidate, cost: Measured | None) -> str:
     fit = candidate.fit
     download = f"{_bytes(fit.download_bytes)} to download" if fit.download_bytes else "no download"
-    trial = (
-        f"{seconds:.0f} s a trial" if seconds is not None else "seconds a trial not measured yet"
-    )
-    return (
-        f"{_count(candidate.parameters)} parameters, {download}, {_bytes(fit.disk_bytes)} on disk, "
-        f"{_bytes(fit.memory_bytes)} memory a process, {trial}"
+    parts = [
+        f"{_count(candidate.parameters)} parameters",
+        download,
+        f"{_bytes(fit.disk_bytes)} on disk",
+    ]
+    if cost is None:
+        memory = f"about {_bytes(fit.memory_bytes)} memory a process"
+        return ", ".join([*parts, memory, "seconds a trial not measured yet"])
+    setting = cost.setting
+    default = next(int(p.default) for p in candidate.space if p.name == "batch_size")
+    return ", ".join(
+        [
+            *parts,
+            f"{_bytes(setting.memory_bytes(default))} memory a process",
+            f"{setting.step_seconds(default):.2g} s a step of {default} "
+            f"({setting.precision}, {_counted(setting.threads, 'thread')})",
+            f"{cost.trial_seconds:.0f} s a trial of the defaults",
+        ]
     )
 
 
@@ -182,12 +234,41 @@ def _values(parameter: Parameter) -> str:
     return f"{_number(parameter.low)} to {_number(parameter.high)}{log}"
 
 
-def _budget(plan: Plan) -> str:
-    budget = plan.budget
+def _search(plan: Plan) -> str:
+    search = plan.search
+    often = f"scored every {search.evaluation_samples:,} samples"
+    if not search.rungs:
+        return f"search: sampler {search.sampler}, strategy {search.strategy}, {often}"
+    levels = ", ".join(f"{samples:,}" for samples in search.rungs)
+    return (
+        f"search: sampler {search.sampler}, strategy {search.strategy} with rungs at {levels} "
+        f"samples (about one in {search.eta} goes on), {often}"
+    )
+
+
+def _trials(plan: Plan) -> str:
+    """What is tried before anything is sampled, and what is done with the best."""
+    search = plan.search
+    starts = sum(len(candidate.portfolio) for candidate in plan.candidates)
+    parts = [f"{_counted(starts, 'start')} before sampling"] if starts else []
+    parts += [f"experience {'used and recorded' if search.experience else 'off'}"]
+    parts += [f"the best {search.repeats} repeated with new seeds"] if search.repeats else []
+    parts += ["soup of the best models tried"] if search.soup else []
+    parts += ["ends early when settled"] if search.stop == "auto" else []
+    return f"trials: {', '.join(parts)}"
+
+
+def _end(plan: Plan) -> str:
+    budget, share = plan.budget, plan.search.finish_share
     parts = [f"{budget.trials} trials"] if budget.trials is not None else []
-    parts += [f"{budget.seconds:.0f} s"] if budget.seconds is not None else []
+    kept = f" ({share:.0%} of it for repeats)" if share else ""
+    parts += [f"{budget.seconds:.0f} s{kept}"] if budget.seconds is not None else []
     each = f", {budget.trial_seconds:.0f} s a trial" if budget.trial_seconds is not None else ""
     return f"budget: {' or '.join(parts) or 'no limit'}{each}"
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number != 1 else ''}"
 
 
 def _table(*headers: str) -> Table:
@@ -198,6 +279,9 @@ def _table(*headers: str) -> Table:
 
 
 def _number(value: object) -> str:
+    """The value as a recipe writes it, to three digits."""
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 

@@ -16,16 +16,26 @@ from automl.recipe.loaded import nearest
 from automl.serving import output
 from automl.serving import rows as inputs
 from automl.serving.output import Answer
-from automl.serving.rows import TEXT, Row
+from automl.serving.rows import PAIR, TEXT, Row
 
 
-def rows(source: Path | None, texts: list[str], format: str | None) -> Iterator[Row]:
-    """Return the rows that the arguments name; InputError where they name none, or two kinds."""
+def rows(
+    source: Path | None, texts: list[str], pairs: list[str], format: str | None
+) -> Iterator[Row]:
+    """Return the rows that the arguments name; InputError where they name none, or two kinds.
+
+    ``pairs`` are the second texts of ``texts``, as many or none.
+    """
+    if pairs and len(pairs) != len(texts):
+        raise InputError(f"{len(texts)} --text and {len(pairs)} --text-pair: a pair takes both")
     if texts and source is not None:
         raise InputError("give texts with --text or a file, not both")
     _refuse_unknown("--input-format", format, tuple(inputs.FORMATS))
     if texts:
-        return (Row(f"--text {number}", {TEXT: text}) for number, text in enumerate(texts, 1))
+        given = ({TEXT: text} for text in texts)
+        if pairs:
+            given = ({TEXT: one, PAIR: two} for one, two in zip(texts, pairs, strict=True))
+        return (Row(f"--text {number}", each) for number, each in enumerate(given, 1))
     if source is None and sys.stdin.isatty():
         hint = 'name a file, or --text "...", or pipe rows in'
         raise InputError(Problem("there is nothing to predict", hint=hint))

@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from automl.cli import _console
 from automl.cli._live import short
+from automl.compiler.limits import parse
 from automl.exporters import CheckResult
+from automl.exporters._search_tables import MOST_POINTS, standing
+from automl.exporters._units import cost
 from automl.pipeline import RunResult
 
 
@@ -20,7 +24,15 @@ def show(result: RunResult) -> None:
         _interrupted(console, result)
         return
     _winner(console, result)
+    front = _front(result)
+    if front is not None:
+        console.print()
+        console.print(front)
+    console.print()
     console.print(_scores(result))
+    if _costs(result):
+        console.print(_costs(result))
+    _probe(console, result)
     _floor(console, result)
     if result.checks:
         console.print(_checks(result.checks))
@@ -42,15 +54,95 @@ def _value(result: RunResult) -> str:
 def _winner(console: Console, result: RunResult) -> None:
     best = result.best
     assert best is not None
-    states = [trial.state for trial in result.trials]
-    counts = ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(states))
+    searched = [trial.state for trial in result.trials if trial.repeat_of is None]
+    counts = ", ".join(f"{searched.count(s)} {s}" for s in dict.fromkeys(searched))
+    repeats = len(result.trials) - len(searched)
+    more = f" and {repeats} repeats" if repeats else ""
     console.print(
-        f"\n[bold]{result.name}[/bold]: {len(states)} trials ({counts}) in {result.seconds:.0f} s"
+        f"\n[bold]{result.name}[/bold]: {len(searched)} trials ({counts}){more} "
+        f"in {result.seconds:.0f} s"
     )
+    if result.choice and result.choice.ended:
+        console.print(f"the search ended: {escape(result.choice.ended)}")
     console.print(
         f"winner: trial {best.number}, {best.configuration.candidate}, "
         f"{short(best.configuration.hyperparameters)}; validation {_value(result)}"
     )
+    for line in _confirmed(result) + _soup(result):
+        console.print(line)
+
+
+def _confirmed(result: RunResult) -> list[str]:
+    """What new seeds say of the winner, and of picking by the best value."""
+    choice, best, metric = result.choice, result.best, result.goal.metric
+    if choice is None or best is None or choice.optimism is None:
+        return []
+    found = choice.of(best.number)
+    lines = []
+    if found:
+        seeds = ", ".join(f"{value:.4f}" for value in found.values)
+        lines.append(f"  mean of {len(found.values)} seeds: {metric} {found.mean:.4f} ({seeds})")
+    worse = choice.optimism > 0
+    lines.append(
+        f"  new seeds of the best {len(choice.confirmed)} did "
+        f"{abs(choice.optimism):.4f} {'worse' if worse else 'better'} on average than first seen"
+        + (": so much does picking flatter" if worse else "")
+    )
+    return lines
+
+
+def _soup(result: RunResult) -> list[str]:
+    soup = result.choice.soup if result.choice else None
+    if soup is None:
+        return []
+    if len(soup.members) < 2:
+        return ["  averaging weights gained nothing: the winner leaves alone"]
+    figures = f"{soup.average:.4f} against {soup.single:.4f} on the held-back half of validation"
+    if not soup.accepted:
+        return [f"  the average of {len(soup.members)} models is not taken: {figures}"]
+    named = ", ".join(map(str, soup.members))
+    return [f"  exported is the average of trials {named}: {figures}"]
+
+
+def _front(result: RunResult) -> Table | None:
+    """What can be had with several objectives, the best by the first one on top."""
+    points = result.choice.points if result.choice else ()
+    shown = [one for one in points if one.front or one.chosen or len(points) <= MOST_POINTS]
+    if not shown:
+        return None
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    names = list(shown[0].values)
+    for column in ("trial", "candidate"):
+        table.add_column(column)
+    for column in names:
+        table.add_column(column, justify="right")
+    table.add_column("")
+    for one in shown:
+        table.add_row(
+            str(one.trial),
+            one.candidate,
+            *(cost(name, one.values[name]) for name in names),
+            standing(one.front, one.feasible, one.chosen),
+            style="bold" if one.chosen else None if one.feasible else "dim",
+        )
+    return table
+
+
+def _costs(result: RunResult) -> str:
+    """What prediction with the model that leaves costs, with the goal's limits."""
+    if not result.costs or not (result.goal.subject_to or result.goal.also):
+        return ""
+    told = [
+        f"{name.removesuffix('_ms')} {cost(name, value)}" for name, value in result.costs.items()
+    ]
+    limits = [parse(text) for text in result.goal.subject_to]
+    over = [
+        limit.text
+        for limit in limits
+        if limit.quantity in result.costs and not limit.holds(result.costs[limit.quantity])
+    ]
+    kept = f"; breaks {', '.join(over)}" if over else "; keeps its limits" if limits else ""
+    return f"costs, measured now: {', '.join(told)}{kept}"
 
 
 def _scores(result: RunResult) -> Table:
@@ -86,6 +178,19 @@ def _floor(console: Console, result: RunResult) -> None:
         )
 
 
+def _probe(console: Console, result: RunResult) -> None:
+    """How far a frozen encoder gets, on validation: seconds where fine-tuning takes minutes."""
+    probes = [trial for trial in result.trials if trial.probe and trial.value is not None]
+    if not probes or result.best is None or result.best.probe:
+        return
+    sign = 1 if result.goal.direction == "maximize" else -1
+    best = max(probes, key=lambda trial: sign * (trial.value or 0.0))
+    console.print(
+        f"frozen {best.configuration.candidate} with a linear head, on validation: "
+        f"{result.goal.metric} {best.value:.4f} in {best.seconds:.1f} s (trial {best.number})"
+    )
+
+
 def _checks(checks: tuple[CheckResult, ...]) -> Table:
     table = Table(box=None, padding=(0, 2), header_style="dim")
     for column in ("check", "actual", ""):
@@ -107,7 +212,10 @@ def _next(console: Console, result: RunResult) -> None:
     console.print(f'  automl predict {bundle} --text "..."   # or a csv, jsonl or txt file')
     console.print(f"  {bundle}/README.md   # the model card")
     console.print(f"  automl trials {_short_path(result.folder)}   # all that was tried")
-    console.print("  a larger budget in the recipe, then the same command: the search goes on")
+    if result.outcome == "settled":
+        console.print("  a wider space, or search.stop: never, then the same command: it goes on")
+    else:
+        console.print("  a larger budget in the recipe, then the same command: the search goes on")
 
 
 def _short_path(path: Path) -> str:

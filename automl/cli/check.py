@@ -33,11 +33,16 @@ def command(
 
 
 def _facts(loaded: LoadedRecipe) -> dict[str, Any]:
+    from automl import tasks
+    from automl.compiler import objectives
+
     recipe = loaded.recipe
+    goal = objectives.goal(loaded, tasks.get(recipe.task))
     return {
         "name": recipe.name,
         "task": recipe.task,
         "models": len(recipe.models),
+        "objectives": {goal.metric: goal.direction, **goal.also},
         "trials": recipe.budget.trials,
         "time": recipe.budget.time,
     }

@@ -15,10 +15,10 @@ def command(
 ) -> None:
     """Read the data, try the candidates, and show what would be run; trains nothing."""
     from automl import documents
-    from automl.cli._plan_view import compiled, locked_pins, show, trial_seconds
+    from automl.cli._plan_view import compiled, locked_pins, measured, show
 
-    plan = compiled(recipe, locked_pins(recipe)).plan
+    found = compiled(recipe, locked_pins(recipe))
     if as_json:
-        sys.stdout.write(documents.to_json(plan).decode())
+        sys.stdout.write(documents.to_json(found.plan).decode())
     else:
-        show(plan, trial_seconds(plan))
+        show(found.plan, measured(found.plan), sum(found.screening_seconds.values()))

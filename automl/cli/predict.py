@@ -19,6 +19,10 @@ def command(
     text: Annotated[
         list[str] | None, typer.Option(help="A text to label instead of a file; may be repeated.")
     ] = None,
+    text_pair: Annotated[
+        list[str] | None,
+        typer.Option(help="Second text of each --text, for a bundle that labels pairs."),
+    ] = None,
     output: Annotated[
         Path | None, typer.Option(help="File to write, at the end and whole. Left out: stdout.")
     ] = None,
@@ -31,6 +35,9 @@ def command(
     column: Annotated[
         str | None, typer.Option(help="Column of the texts. Left out: as in training.")
     ] = None,
+    pair_column: Annotated[
+        str | None, typer.Option(help="Column of the second texts. Left out: as in training.")
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="Classes to give scores for.")] = 1,
     batch_size: Annotated[
         int,
@@ -41,15 +48,22 @@ def command(
         bool, typer.Option("--trust-remote-code", help="Run Python code that lies in the bundle.")
     ] = False,
 ) -> None:
-    """Label texts with a bundle: every input row comes back with a label and a score."""
+    """Label texts, or pairs, with a bundle: every input row comes back with a label and a score."""
     from automl.cli import _predictions
     from automl.serving.batch import label
     from automl.serving.predict import Predictor, find_bundle, quieten
 
     folder = find_bundle(bundle)
-    rows = _predictions.rows(source, text or [], input_format)
+    rows = _predictions.rows(source, text or [], text_pair or [], input_format)
     written = _predictions.output_format(format, output)
     quieten()
     predictor = Predictor(folder, device, trust_remote_code=trust_remote_code)
-    answers = label(predictor, rows, column=column, batch_size=batch_size, top=top)
+    answers = label(
+        predictor,
+        rows,
+        column=column,
+        pair_column=pair_column,
+        batch_size=batch_size,
+        top=top,
+    )
     _predictions.write(answers, output, written, top)

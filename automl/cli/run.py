@@ -54,12 +54,12 @@ def _view(loaded: LoadedRecipe, as_json: bool) -> View:
     from rich.console import Console
 
     from automl import tasks
-    from automl.cli import _live
+    from automl.cli import _live, _live_state
 
     if as_json:
         return _live.JsonLines()
     metric, minimize = _goal(loaded, tasks.names())
-    state = _live.State(metric, minimize)
+    state = _live_state.State(metric, minimize)
     console = Console(stderr=True)
     return _live.Screen(console, state) if console.is_terminal else _live.Lines(console, state)
 
@@ -67,12 +67,9 @@ def _view(loaded: LoadedRecipe, as_json: bool) -> View:
 def _goal(loaded: LoadedRecipe, known: tuple[str, ...]) -> tuple[str, bool]:
     """The metric to show and its direction; an unknown task is refused later, with its place."""
     from automl import tasks
+    from automl.compiler import objectives
 
-    objective = loaded.recipe.objective
-    if objective.minimize:
-        return objective.minimize, True
-    if objective.maximize or loaded.recipe.task not in known:
-        return objective.maximize or "", False
-    task = tasks.get(loaded.recipe.task)
-    direction = next(m.direction for m in task.metrics if m.name == task.objective)
-    return task.objective, direction == "minimize"
+    if loaded.recipe.task not in known:
+        return "", False
+    goal = objectives.goal(loaded, tasks.get(loaded.recipe.task))
+    return goal.metric, goal.direction == "minimize"

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from automl.rundir import RunDir
+    from automl.search.trial import StudyTrial
 
 
 def command(
@@ -17,7 +21,7 @@ def command(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Show where a run stands: live or not, budget used, best so far, failures, disk."""
+    """Show where a run stands: live or not, budget used, what waits, best so far, disk."""
     import json
 
     from automl.cli import _target
@@ -27,49 +31,85 @@ def command(
         print(json.dumps(facts, indent=2))
         return
     from automl.cli import _console
+    from automl.exporters import _units
 
     table = _console.table("", "", folding=("",))
     table.show_header = False
     for name, value in facts.items():
-        shown = _console.size(value) if name == "disk_bytes" else _text(value)
+        shown = _console.size(value) if name.endswith("_bytes") else _text(value)
+        if name == "best_costs":
+            shown = ", ".join(f"{cost} {_units.cost(cost, spent)}" for cost, spent in value.items())
         table.add_row(name.removesuffix("_bytes").replace("_", " "), shown)
     _console.stdout().print(table)
 
 
 def _facts(rundir: RunDir) -> dict[str, Any]:
-    from collections import Counter
-
     from automl import documents, finish
     from automl.plan import Plan
+    from automl.search.choice import choose, values
     from automl.search.history import read
 
     plan = documents.read(Plan, rundir.plan)
     history = read(rundir.study)
-    best = history.best(plan.goal.direction)
+    goal = plan.goal
+    best = choose(finish.of_the_plan(history.trials, plan), goal)
+    found = values(best, goal, history.trials) if best else {}
     ended = finish.read(rundir)
     holder = rundir.holder()
     state = f"running (pid {holder})" if holder else "finished" if ended else "stopped"
-    return {
+    tried = sum(trial.repeat_of is None for trial in history.trials)
+    facts: dict[str, Any] = {
         "run": plan.name,
         "folder": str(rundir.root),
         "state": state,
-        "trials": f"{len(history.trials)} of {plan.budget.trials or 'unlimited'}",
-        "states": dict(
-            Counter(
-                "paused" if trial.state == "running" and not holder else trial.state
-                for trial in history.trials
-            )
-        ),
+        "why_it_ended": history.ended or None,
+        "trials": f"{tried} of {plan.budget.trials or 'unlimited'}",
+        "states": _states(history.trials, live=holder is not None),
+        "waiting_at_rungs": _waiting(history.trials),
+        "repeats": len(history.trials) - tried,
         "search_seconds": round(history.seconds, 1),
         "time_budget_seconds": plan.budget.seconds,
-        "goal": f"{plan.goal.direction} {plan.goal.metric}",
+        "goal": f"{goal.direction} {goal.metric}",
         "best_trial": best.number if best else None,
         "best_candidate": best.configuration.candidate if best else None,
-        "best_value": best.value(plan.goal.direction) if best else None,
+        "best_value": found.get(goal.metric),
+        "best_costs": {name: value for name, value in found.items() if name != goal.metric},
         "test": dict(ended.score.splits["test"].metrics) if ended else None,
         "bundle": str(rundir.bundle) if rundir.bundle.exists() else None,
-        "disk_bytes": sum(p.stat().st_size for p in rundir.root.rglob("*") if p.is_file()),
+        "checkpoints_bytes": sum(_size(path) for path in rundir.trials.glob("*/checkpoint")),
+        "disk_bytes": _size(rundir.root),
     }
+    absent = ("why_it_ended", "waiting_at_rungs", "repeats", "best_costs")
+    return {name: value for name, value in facts.items() if value or name not in absent}
+
+
+def _states(trials: Iterable[StudyTrial], live: bool) -> dict[str, int]:
+    from collections import Counter
+
+    return dict(
+        Counter(
+            "paused" if trial.state == "running" and (trial.paused or not live) else trial.state
+            for trial in trials
+        )
+    )
+
+
+def _waiting(trials: Iterable[StudyTrial]) -> dict[str, int]:
+    """Training samples of a rung → trials that wait there."""
+    from collections import Counter
+
+    waiting = [t for t in trials if t.paused and t.state == "running" and t.evaluations]
+    counts = Counter(trial.evaluations[-1].samples for trial in waiting)
+    return {f"{samples:,}": count for samples, count in sorted(counts.items())}
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files below; a live run may delete some meanwhile."""
+    total = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            total += path.stat().st_size if path.is_file() else 0
+    return total
 
 
 def _text(value: Any) -> str:

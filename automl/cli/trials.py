@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from automl.plan import Plan
-    from automl.search.study import StudyTrial
+    from automl.search.trial import StudyTrial
 
 
 def command(
@@ -19,7 +21,7 @@ def command(
     sort: Annotated[str, typer.Option(help="number, value, seconds or candidate.")] = "number",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List every trial: state, value, settings, seconds, and why it failed."""
+    """List every trial: state, value, costs, settings, seconds, and why it failed."""
     import json
 
     from automl import documents
@@ -52,38 +54,84 @@ def _rank(trial: StudyTrial, direction: str) -> tuple[bool, float]:
 
 
 def _print(trials: list[StudyTrial], plan: Plan, live: bool) -> None:
-    """Settings that are the same in all trials are left out: they tell nothing apart."""
+    """Columns without content, and settings that are the same in all trials, are left out."""
     from automl.cli import _console
 
-    direction = plan.goal.direction
-    varied = _varied(trials)
-    table = _console.table(
-        "trial",
-        "state",
-        plan.goal.metric,
-        "candidate",
-        "settings",
-        "evaluations",
-        "seconds",
-        "attempts",
-        "message",
-        folding=("settings", "message"),
-    )
-    for trial in trials:
-        value = trial.value(direction)
-        settings = trial.configuration.hyperparameters.items()
-        table.add_row(
-            str(trial.number),
-            "paused" if trial.state == "running" and not live else trial.state,
-            "" if value is None else f"{value:.4f}",
-            trial.configuration.candidate,
-            ", ".join(f"{name} {_number(v)}" for name, v in settings if name in varied),
-            str(len(trial.evaluations)),
-            f"{trial.seconds:.1f}",
-            str(trial.attempts),
-            trial.message,
-        )
+    columns = _columns(trials, plan, live)
+    shown = {
+        name: cells
+        for name, cells in ((name, [cell(t) for t in trials]) for name, cell in columns.items())
+        if name in _ALWAYS or any(cells)
+    }
+    table = _console.table(*shown, folding=("settings", "message"))
+    for row in zip(*shown.values(), strict=True):
+        table.add_row(*row)
     _console.stdout().print(table)
+
+
+_ALWAYS = ("trial", "state", "candidate", "settings")
+
+
+def _columns(
+    trials: list[StudyTrial], plan: Plan, live: bool
+) -> dict[str, Callable[[StudyTrial], str]]:
+    """Column → what it says of a trial; empty cells say nothing."""
+    from automl.compiler import objectives
+    from automl.search.choice import broken, costs, values
+
+    goal, varied, settled = plan.goal, _varied(trials), costs(trials)
+    repeated = {trial.repeat_of for trial in trials}
+
+    def measured(name: str) -> Callable[[StudyTrial], str]:
+        return lambda trial: _cost({**values(trial, goal), **settled[trial.number]}, name)
+
+    def mean(trial: StudyTrial) -> str:
+        if trial.number not in repeated:
+            return ""
+        return _value(values(trial, goal, trials).get(goal.metric))
+
+    limited = sorted(objectives.quantities(goal) - set(goal.also))
+    return {
+        "trial": lambda trial: str(trial.number),
+        "state": lambda trial: _state(trial, live),
+        "repeat of": lambda trial: "" if trial.repeat_of is None else str(trial.repeat_of),
+        goal.metric: lambda trial: _value(trial.value(goal.direction)),
+        "mean": mean,
+        **{name: measured(name) for name in (*goal.also, *limited)},
+        "candidate": lambda trial: trial.configuration.candidate,
+        "settings": lambda trial: _settings(trial, varied),
+        "evaluations": lambda trial: str(len(trial.evaluations)),
+        "seconds": lambda trial: f"{trial.seconds:.1f}",
+        "attempts": lambda trial: str(trial.attempts),
+        "message": lambda trial: _message(trial, broken(settled[trial.number], goal)),
+    }
+
+
+def _value(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _cost(found: Mapping[str, float], name: str) -> str:
+    from automl.exporters._units import cost
+
+    return cost(name, found[name]) if name in found else ""
+
+
+def _state(trial: StudyTrial, live: bool) -> str:
+    if trial.state != "running":
+        return trial.state
+    if trial.paused and trial.evaluations:
+        return f"paused at {trial.evaluations[-1].samples:,}"
+    return "running" if live else "paused"
+
+
+def _settings(trial: StudyTrial, varied: set[str]) -> str:
+    settings = trial.configuration.hyperparameters.items()
+    return ", ".join(f"{name} {_number(value)}" for name, value in settings if name in varied)
+
+
+def _message(trial: StudyTrial, limits: Iterable[str]) -> str:
+    return "; ".join(filter(None, (trial.message, *(f"breaks {limit}" for limit in limits))))
 
 
 def _varied(trials: list[StudyTrial]) -> set[str]:

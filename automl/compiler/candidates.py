@@ -6,12 +6,14 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from automl import catalog
 from automl.catalog import FoundModel, ResolvedModel
 from automl.catalog.objections import damage
-from automl.compiler import fit, limits
+from automl.compiler import fit, limits, variants
 from automl.compiler.heads import objection as head_objection
+from automl.compiler.portfolio import portfolio
 from automl.compiler.priors import prior
 from automl.compiler.space import largest_batch, space, without_batches_above
 from automl.errors import CandidateError, Problem
@@ -114,6 +116,8 @@ class Terms:
     wishes: Mapping[str, object]
     memory_bytes: int
     """Memory one training process may fill."""
+    smaller: bool = False
+    """Whether fewer layers are to be tried: for speed or size."""
 
 
 def candidate(
@@ -123,17 +127,19 @@ def candidate(
     if inspection.refused is not None:
         return Refusal(model.reference, inspection.refused)
     family = str(model.config["model_type"])
-    parameters = space(
-        prior(family, inspection.parameters, terms.train_rows),
-        model.config,
-        terms.wishes,  # type: ignore[arg-type]
-    )
+    row = prior(family, inspection.parameters, terms.train_rows)
+    wishes: Mapping[str, Any] = terms.wishes
+    parameters = space(row, model.config, wishes, smaller=terms.smaller)
+    size = variants.sizes(model, inspection.parameters)
+    narrowed = variants.within(parameters, size, terms.limits)
+    if isinstance(narrowed, limits.Limit):
+        return Refusal(model.reference, _over_limit(narrowed, size))
     affordable = fit.affordable_batch(
         model.config, inspection.parameters, inspection.max_length, terms.memory_bytes
     )
-    parameters = without_batches_above(parameters, affordable)
+    parameters = without_batches_above(narrowed, affordable)
     cost = _cost(model, inspection, largest_batch(parameters))
-    reason = _over_limit(cost, inspection, terms) or _too_big(cost, parameters, affordable, terms)
+    reason = _too_big(cost, parameters, affordable, terms)
     if reason is not None:
         return Refusal(model.reference, reason)
     return Candidate(
@@ -151,6 +157,7 @@ def candidate(
         trust_remote_code=model.trust_remote_code,
         fit=cost,
         space=parameters,
+        portfolio=portfolio(parameters, terms.train_rows),
     )
 
 
@@ -166,14 +173,10 @@ def _cost(model: ResolvedModel, inspection: Inspection, batch: int) -> Fit:
     )
 
 
-def _over_limit(cost: Fit, inspection: Inspection, terms: Terms) -> str | None:
-    measured = {"parameters": inspection.parameters, "disk": cost.disk_bytes}
-    for limit in terms.limits:
-        value = measured[limit.quantity]
-        if not limit.holds(value):
-            unit = " bytes" if limit.quantity == "disk" else ""
-            return f"its {limit.quantity}, {value:,}{unit}, break the limit {limit.text}"
-    return None
+def _over_limit(limit: limits.Limit, size: variants.Sizes) -> str:
+    whole = size.parameters
+    measured = f"{whole:,}" if limit.quantity == "parameters" else f"{whole * fit.FLOAT:,} bytes"
+    return f"its {limit.quantity}, {measured}, break the limit {limit.text}"
 
 
 def _too_big(

@@ -10,16 +10,16 @@ import json
 import math
 import platform
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from automl import machine, tasks
-from automl.compiler import checks, limits
+from automl import tasks
+from automl.compiler import checks, grids, limits, memory, objectives, rungs, screening
 from automl.compiler.candidates import Resolution, Terms, candidate, resolve
 from automl.compiler.inspection import Question, inspect
-from automl.compiler.verify import goal, verify
+from automl.compiler.verify import verify
 from automl.errors import CandidateError, Problem, RecipeError
 from automl.plan import (
     BudgetPlan,
@@ -27,13 +27,12 @@ from automl.plan import (
     DataPlan,
     DevicePlan,
     ExportPlan,
-    Goal,
     Plan,
     Refusal,
     SearchPlan,
 )
 from automl.recipe.loaded import LoadedRecipe
-from automl.recipe.schema import Devices, seconds_of
+from automl.recipe.schema import Recipe, seconds_of
 from automl.tasks import Task
 
 if TYPE_CHECKING:
@@ -43,8 +42,11 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("accelerate", "automl", "datasets", "optuna", "tokenizers", "torch", "transformers")
 SAMPLE_ROWS = 2000
+MOST_REPEATS = 3
+REPEATED_FROM = 8
+"""Trials from which the best are trained again with new seeds, unless the recipe says."""
 INSPECTED_WITH = ("python", "tokenizers", "torch", "transformers")
-"""Packages whose version may change what loading a candidate shows."""
+"""Packages whose version may change what loading a candidate shows, or how it compares frozen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,8 @@ class Compiled:
     """Split → rows, columns named by the task's roles."""
     models: Mapping[str, Path]
     """Candidate id → folder that ``from_pretrained`` takes."""
+    screening_seconds: Mapping[str, float] = field(default_factory=dict)
+    """Candidate id → seconds that comparing it frozen took, of all that were compared."""
 
 
 def compile_recipe(
@@ -84,13 +88,29 @@ def compile_recipe(
     data = load_data(loaded, task)
     _refuse_unknown_classes(loaded, data.plan)
     resolution = resolve(loaded, task, pins or {}, say)
-    memory = _process_memory(loaded.recipe.devices, memory_bytes)
-    candidates = _candidates(loaded, task, data, resolution, memory, jobs_folder, say)
+    devices = loaded.recipe.devices
+    room = memory.of_a_process(devices.trials_per_device, devices.per_trial, memory_bytes)
+    candidates = _candidates(loaded, task, data, resolution, room, jobs_folder, say)
     _refuse_idle_wishes(loaded, candidates)
+    problems = tuple(grids.candidate_problems(loaded, candidates))
+    if problems:
+        raise RecipeError(problems)
+    screened = screening.screen(
+        loaded,
+        task,
+        data,
+        candidates,
+        resolution.models,
+        _inspected_with(),
+        jobs_folder / "screen",
+        say,
+    )
+    refused = (*resolution.refused, *screened.refused)
     return Compiled(
-        plan=_plan(loaded, task, data.plan, candidates, resolution.refused),
+        plan=_plan(loaded, task, data.plan, screened, refused),
         tables=data.tables,
-        models={each.id: resolution.models[each.id].path for each in candidates},
+        models={each.id: resolution.models[each.id].path for each in screened.candidates},
+        screening_seconds=screened.seconds,
     )
 
 
@@ -99,7 +119,7 @@ def _candidates(
     task: Task,
     data: LoadedData,
     resolution: Resolution,
-    memory: int,
+    room: int,
     jobs_folder: Path,
     say: Callable[[str, str], None],
 ) -> tuple[Candidate, ...]:
@@ -108,14 +128,15 @@ def _candidates(
         tuple(limits.parse(text) for text in loaded.recipe.objective.subject_to),
         data.plan.rows["train"],
         loaded.recipe.search.space,
-        memory,
+        room,
+        smaller=bool(objectives.quantities(objectives.goal(loaded, task))),
     )
     question = Question(
         task.name,
         data.plan.labels,
         _sample(data.tables["train"], task),
         loaded.recipe.data.max_length,
-        {name: version for name, version in _versions().items() if name in INSPECTED_WITH},
+        _inspected_with(),
     )
     say("models", f"trying {len(resolution.models)}: head, tokenizer, lengths")
     inspections = inspect(question, resolution.models, jobs_folder / "inspect")
@@ -173,39 +194,25 @@ def _refuse_idle_wishes(loaded: LoadedRecipe, candidates: Iterable[Candidate]) -
         )
 
 
-def _process_memory(devices: Devices, device_bytes: int | None) -> int:
-    """Bytes one training process may fill: a GPU's trials share it, on a CPU all processes do."""
-    gpus = machine.gpus() if device_bytes is None else ()
-    if gpus:
-        return min(gpu.memory_bytes for gpu in gpus) // devices.trials_per_device
-    total = machine.memory_bytes() if device_bytes is None else device_bytes
-    return total // (devices.trials_per_device * devices.per_trial)
-
-
 def _plan(
     loaded: LoadedRecipe,
     task: Task,
     data: DataPlan,
-    candidates: tuple[Candidate, ...],
-    refused: Iterable[Refusal],
+    screened: screening.Screening,
+    refused: tuple[Refusal, ...],
 ) -> Plan:
     recipe = loaded.recipe
-    metric, direction = goal(loaded, task)
-    search, devices, budget = recipe.search, recipe.devices, recipe.budget
+    devices, budget = recipe.devices, recipe.budget
     return Plan(
         name=recipe.name,
         task=task.name,
         recipe_sha256=recipe_sha256(loaded),
         data=data,
-        candidates=candidates,
-        refused=tuple(refused),
-        search=SearchPlan(
-            search.seed,
-            search.sampler,
-            search.pruner,
-            math.ceil(data.rows["train"] / search.evaluations_per_epoch),
-        ),
-        goal=Goal(metric, direction, tuple(recipe.objective.subject_to)),
+        candidates=screened.candidates,
+        refused=refused,
+        screening=screened.ranking,
+        search=_search(recipe, data, screened.candidates),
+        goal=objectives.goal(loaded, task),
         budget=BudgetPlan(
             budget.trials,
             seconds_of(budget.time) if budget.time else None,
@@ -226,6 +233,40 @@ def _plan(
     )
 
 
+def _search(recipe: Recipe, data: DataPlan, candidates: tuple[Candidate, ...]) -> SearchPlan:
+    """What ``auto`` means for these rows, candidates and budget."""
+    search = recipe.search
+    strategy = "promotion" if search.strategy == "auto" else search.strategy
+    often = search.evaluations_per_epoch
+    if often == "auto":
+        often = rungs.evaluations_per_epoch(data.rows)
+    evaluation_samples = math.ceil(data.rows["train"] / often)
+    repeats = _repeats(recipe) if search.repeats == "auto" else search.repeats
+    return SearchPlan(
+        seed=search.seed,
+        sampler="tpe" if search.sampler == "auto" else search.sampler,
+        strategy=strategy,
+        evaluation_samples=evaluation_samples,
+        rungs=rungs.rungs(candidates, data.rows["train"], evaluation_samples)
+        if strategy == "promotion"
+        else (),
+        eta=rungs.ETA,
+        stop=search.stop,
+        repeats=repeats,
+        finish_share=recipe.budget.finish if recipe.budget.time and repeats else 0.0,
+        soup=search.soup,
+        experience=recipe.experience,
+    )
+
+
+def _repeats(recipe: Recipe) -> int:
+    """Of few trials none is repeated: another configuration is worth more than a better mean."""
+    trials = recipe.budget.trials
+    if trials is None:
+        return MOST_REPEATS
+    return min(MOST_REPEATS, trials // 5) if trials >= REPEATED_FROM else 0
+
+
 def recipe_sha256(loaded: LoadedRecipe) -> str:
     """Return the SHA-256 of the recipe's effective values, defaults included, comments not.
 
@@ -234,6 +275,10 @@ def recipe_sha256(loaded: LoadedRecipe) -> str:
     values = loaded.recipe.model_dump(mode="json", exclude={"extends"})
     text = json.dumps(values, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _inspected_with() -> dict[str, str]:
+    return {name: version for name, version in _versions().items() if name in INSPECTED_WITH}
 
 
 def _versions() -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from automl.compiler.lock import Lock, LockedData, LockedModel, make_lock
-from automl.plan import Candidate, DataPlan, FileHash, Parameter, Plan, Source
+from automl.plan import Candidate, DataPlan, FileHash, Goal, Parameter, Plan, Scalar, Source
 
 NEW_NAME = "give the recipe another name, or run it with another --run-dir"
 
@@ -46,6 +46,8 @@ def plan_changes(old: Plan, new: Plan) -> Changes:
     allowed = [
         *_candidate_changes(old, new),
         *_differs("objective.subject_to", old.goal.subject_to, new.goal.subject_to),
+        *_differs("the further objectives", _further(old.goal), _further(new.goal)),
+        *_differs("objective.prefer", _preferred(old.goal), _preferred(new.goal)),
         *_fields("budget", old.budget, new.budget),
         *_fields("search", old.search, new.search),
         *_fields("devices", old.devices, new.devices),
@@ -58,6 +60,14 @@ def plan_changes(old: Plan, new: Plan) -> Changes:
 
 def _goal(plan: Plan) -> str:
     return f"{plan.goal.direction} {plan.goal.metric}"
+
+
+def _further(goal: Goal) -> tuple[str, ...]:
+    return tuple(f"{direction} {name}" for name, direction in goal.also.items())
+
+
+def _preferred(goal: Goal) -> str | None:
+    return f"{goal.prefer.metric} within {goal.prefer.within:g}" if goal.prefer else None
 
 
 def _data_drift(old: LockedData, new: LockedData) -> Iterator[str]:
@@ -169,6 +179,16 @@ def _candidate_changes(old: Plan, new: Plan) -> Iterator[str]:
         then, now = before[name], after[name]
         yield from _differs(f"{name}: max_length", then.max_length, now.max_length)
         yield from _space_changes(name, then.space, now.space)
+        yield from _portfolio_changes(name, then.portfolio, now.portfolio)
+
+
+def _portfolio_changes(
+    name: str, old: Sequence[Mapping[str, Scalar]], new: Sequence[Mapping[str, Scalar]]
+) -> Iterator[str]:
+    if len(old) != len(new):
+        yield f"{name}: the portfolio changed: {len(old)} → {len(new)} starts"
+    elif list(map(dict, old)) != list(map(dict, new)):
+        yield f"{name}: the portfolio has other starts"
 
 
 def _space_changes(name: str, old: Sequence[Parameter], new: Sequence[Parameter]) -> Iterator[str]:

@@ -18,7 +18,7 @@ class Hyperparameter:
     description: str
     low: float = -math.inf
     high: float = math.inf
-    choices: tuple[str, ...] = ()
+    choices: tuple[Scalar, ...] = ()
     relative: bool = False
     """Searched as a factor of the model family's prior."""
     rule: str = ""
@@ -27,8 +27,8 @@ class Hyperparameter:
     def fault(self, value: Scalar) -> str | None:
         """Return the rule that ``value`` breaks, or None when it may be used."""
         if self.kind == "choice":
-            rule = self.rule or f"must be one of {', '.join(self.choices)}"
-            return None if value in self.choices else rule
+            same = any(type(each) is type(value) and each == value for each in self.choices)
+            return None if same else self.rule or f"must be one of {self.words()}"
         if isinstance(value, bool | str) or not math.isfinite(value):
             return "must be a number"
         if self.kind == "int" and value != int(value):
@@ -37,6 +37,10 @@ class Hyperparameter:
             return f"must be from {self.low:g} to {self.high:g}"
         return None
 
+    def words(self) -> str:
+        """Return the choices as a recipe writes them."""
+        return ", ".join(str(each).lower() for each in self.choices)
+
     def cast(self, value: Scalar) -> Scalar:
         """Return a faultless value in this hyperparameter's own type."""
         if isinstance(value, str) or self.kind == "choice":
@@ -44,15 +48,54 @@ class Hyperparameter:
         return int(value) if self.kind == "int" else float(value)
 
 
+METHOD = "method"
 HYPERPARAMETERS = {
     each.name: each
     for each in (
+        Hyperparameter(
+            METHOD,
+            "choice",
+            "what is trained: full trains every weight, probe a logistic regression on the frozen "
+            "encoder's features",
+            choices=("full", "probe"),
+            rule="can be full or probe so far: adapters such as LoRA are not supported yet",
+        ),
         Hyperparameter(
             "learning_rate", "float", "AdamW's peak learning rate", 1e-8, 1.0, relative=True
         ),
         Hyperparameter("epochs", "int", "passes over the training rows", 1, 1000),
         Hyperparameter(
             "batch_size", "int", "rows per optimizer step, over all processes", 1, 65536
+        ),
+        Hyperparameter(
+            "pooling",
+            "choice",
+            "what the head reads: mean of all tokens' features, or stock, the family's own way",
+            choices=("mean", "stock"),
+        ),
+        Hyperparameter(
+            "head_init",
+            "choice",
+            "the head's first weights: random, or probe, a logistic regression on the frozen "
+            "encoder's features",
+            choices=("random", "probe"),
+        ),
+        Hyperparameter(
+            "layer_decay",
+            "float",
+            "factor of the learning rate from each layer to the one below it; 1 is none",
+            0.1,
+            1.0,
+        ),
+        Hyperparameter(
+            "freeze_embeddings",
+            "choice",
+            "whether the embeddings stay as they are: faster, with less to overfit",
+            choices=(False, True),
+            rule="must be true or false",
+        ),
+        Hyperparameter(
+            "keep_layers", "int", "layers kept, the lowest ones: fewer are faster", 1, 1000
         ),
         Hyperparameter("weight_decay", "float", "AdamW's decoupled weight decay", 0.0, 1.0),
         Hyperparameter("warmup_ratio", "float", "share of the steps that warm up", 0.0, 0.9),
@@ -69,15 +112,9 @@ HYPERPARAMETERS = {
             "max_grad_norm", "float", "norm gradients are clipped to; 0 clips nothing", 0.0, 1e6
         ),
         Hyperparameter("dropout", "float", "dropout before the classifier", 0.0, 0.9),
-        Hyperparameter(
-            "method",
-            "choice",
-            "what is trained: full trains every weight",
-            choices=("full",),
-            rule="can be only full so far: adapters such as LoRA are not supported yet",
-        ),
     )
 }
+"""By name, in the order of the search space: the method first, which the others depend on."""
 
 
 def names() -> tuple[str, ...]:

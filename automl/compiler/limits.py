@@ -1,4 +1,4 @@
-"""Limits every candidate must keep: ``parameters <= 100M``, ``disk <= 500MB``. Pure text."""
+"""Limits the winner must keep: ``latency_ms <= 20``, ``parameters <= 100M``. Pure text."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from automl.compiler.checks import NUMBER, OPERATORS
 
 UNITS: Mapping[str, Mapping[str, float]] = {
+    "latency_ms": {"": 1, "ms": 1},
     "parameters": {"": 1, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9},
     "disk": {"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12},
 }
-"""Quantity → unit → factor: ``parameters`` in weights, ``disk`` in bytes of the saved model."""
+"""Quantity → unit → factor: ``latency_ms`` in milliseconds for one row, ``parameters`` in weights,
+``disk`` in bytes of the saved model."""
 QUANTITIES = tuple(UNITS)
 _FORM = re.compile(
     rf"\s*(?P<quantity>\w+)\s*(?P<operator>>=|<=|==|>|<)\s*(?P<number>{NUMBER})\s*(?P<unit>\w*)\s*"
@@ -21,7 +23,7 @@ _FORM = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """One parsed limit, its threshold in plain units (weights, bytes)."""
+    """One parsed limit, its threshold in plain units (ms, weights, bytes)."""
 
     quantity: str
     operator: str

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from automl.compiler.hyperparameters import HYPERPARAMETERS, Hyperparameter
+from automl.compiler import priors
+from automl.compiler.hyperparameters import HYPERPARAMETERS, METHOD, Hyperparameter
 from automl.compiler.priors import Prior
 from automl.plan import Parameter, Scalar
 from automl.recipe.schema import Range
+from automl.tasks._layers import layers as layer_count
+from automl.tasks._pooling import pooling_choices
 
 Entry = Range | list[Scalar] | Scalar
 RECIPE = "recipe"
+KEPT = "keep_layers"
 DROPOUTS = (
     "classifier_dropout",
     "classifier_dropout_prob",
@@ -23,24 +27,33 @@ DROPOUTS = (
 """Configuration keys of families that put a dropout before their classifier."""
 
 
+FULL: Mapping[str, tuple[Scalar, ...]] = {METHOD: ("full",)}
+"""When everything but the method itself is searched."""
+
+
 def space(
-    prior: Prior, config: Mapping[str, object], wishes: Mapping[str, Entry]
+    prior: Prior,
+    config: Mapping[str, object],
+    wishes: Mapping[str, Entry],
+    *,
+    smaller: bool = False,
 ) -> tuple[Parameter, ...]:
     """Return the parameters of one candidate, in the order of the known hyperparameters.
 
     ``wishes`` is the recipe's ``search.space``; its entries must be without ``faults``. A
-    hyperparameter that does not apply to the candidate is left out, wished for or not.
+    hyperparameter that does not apply to the candidate is left out, wished for or not, and so is a
+    wished value that it cannot take. ``smaller`` asks for fewer layers to be tried as well.
     """
-    defaults = {each.name: each for each in _defaults(prior)}
-    if not has_dropout(config):
-        del defaults["dropout"]
-    return tuple(
-        _wished(HYPERPARAMETERS[name], defaults[name], wishes[name])
-        if name in wishes
-        else defaults[name]
-        for name in HYPERPARAMETERS
-        if name in defaults
-    )
+    defaults = {each.name: each for each in _defaults(prior, config, smaller or KEPT in wishes)}
+    found = []
+    for name, known in HYPERPARAMETERS.items():
+        if name not in defaults:
+            continue
+        parameter = defaults[name]
+        if name in wishes:
+            parameter = _wished(known, parameter, _possible(parameter, wishes[name], config))
+        found.append(parameter if name == METHOD else replace(parameter, when=FULL))
+    return tuple(found)
 
 
 def has_dropout(config: Mapping[str, object]) -> bool:
@@ -67,7 +80,7 @@ def _range_faults(
     known: Hyperparameter, entry: Range
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if known.kind == "choice":
-        yield (), f"has no range; list some of {', '.join(known.choices)}"
+        yield (), f"has no range; list some of {known.words()}"
         return
     for end, value in (("low", entry.low), ("high", entry.high)):
         fault = known.fault(value)
@@ -75,18 +88,22 @@ def _range_faults(
             yield (end,), f"{fault}, not {value!r}"
 
 
-def _defaults(prior: Prior) -> Iterator[Parameter]:
-    source = prior.source
-    rate = prior.learning_rate
+def _defaults(
+    prior: Prior, config: Mapping[str, object], fewer_layers: bool
+) -> Iterator[Parameter]:
+    """The parameters that apply to the candidate, in no order."""
+    yield _chosen(METHOD, prior.methods, priors.METHOD_SOURCE)
+    yield from _pace(prior)
+    yield from _structure(prior, config, fewer_layers)
+    yield from _regularisation(prior, config)
+
+
+def _pace(prior: Prior) -> Iterator[Parameter]:
+    """How fast and how long: learning rate, epochs, batch, warm-up, schedule."""
+    rate, source = prior.learning_rate, prior.source
+    lowest, highest = rate / prior.factor, rate * prior.factor
     yield Parameter(
-        "learning_rate",
-        "float",
-        rate,
-        rate / prior.factor,
-        rate * prior.factor,
-        log=True,
-        prior=rate,
-        source=source,
+        "learning_rate", "float", rate, lowest, highest, log=True, prior=rate, source=source
     )
     low, default, high = prior.epochs
     steps = prior.steps_source
@@ -94,26 +111,72 @@ def _defaults(prior: Prior) -> Iterator[Parameter]:
     yield Parameter(
         "batch_size", "choice", prior.batch_size, choices=prior.batch_sizes, source=steps
     )
+    yield _fixed("warmup_ratio", prior.warmup_ratio, prior.also)
+    yield _chosen("schedule", prior.schedules, prior.also)
+
+
+def _structure(
+    prior: Prior, config: Mapping[str, object], fewer_layers: bool
+) -> Iterator[Parameter]:
+    """What of the model is trained, kept and read."""
+    pooling, layers = pooling_choices(config), layer_count(config) or 0
+    if len(pooling) > 1:
+        preferred = sorted(pooling, key=lambda each: each != prior.pooling)
+        yield _chosen("pooling", tuple(preferred), priors.POOLING_SOURCE)
+    yield _chosen("head_init", prior.head_inits, priors.HEAD_SOURCE)
+    yield _chosen("freeze_embeddings", (False, True), priors.FREEZING_SOURCE)
+    if layers > 1:
+        low, default, high = prior.layer_decay
+        yield Parameter("layer_decay", "float", default, low, high, source=prior.decay_source)
+    if layers > 1 and fewer_layers:
+        yield _chosen(KEPT, _fewer(layers), priors.LAYERS_SOURCE)
+
+
+def _regularisation(prior: Prior, config: Mapping[str, object]) -> Iterator[Parameter]:
     lightest, usual, heaviest = prior.weight_decay
     yield Parameter("weight_decay", "float", usual, lightest, heaviest, log=True, source=prior.also)
-    yield _fixed("warmup_ratio", prior.warmup_ratio, prior.also)
-    yield Parameter(
-        "schedule", "choice", prior.schedules[0], choices=prior.schedules, source=prior.also
-    )
     smoothing, most = prior.label_smoothing
     yield Parameter("label_smoothing", "float", smoothing, 0.0, most, source=prior.also)
     yield _fixed("max_grad_norm", prior.max_grad_norm, prior.also)
-    least, drop = prior.dropout
-    yield (
-        Parameter("dropout", "float", least, least, drop, source=source)
-        if least < drop
-        else _fixed("dropout", least, "BERT, Devlin et al. 2019")
-    )
-    yield _fixed("method", "full", "full below 300M weights: rule of thumb")
+    if has_dropout(config):
+        least, drop = prior.dropout
+        yield (
+            Parameter("dropout", "float", least, least, drop, source=prior.source)
+            if least < drop
+            else _fixed("dropout", least, "BERT, Devlin et al. 2019")
+        )
+
+
+def _fewer(layers: int) -> tuple[int, ...]:
+    """All layers, two thirds and half of them."""
+    return tuple(dict.fromkeys((layers, max(1, round(layers * 2 / 3)), max(1, layers // 2))))
+
+
+def _chosen(name: str, choices: tuple[Scalar, ...], source: str) -> Parameter:
+    """The first of the choices is the default."""
+    return Parameter(name, "choice", choices[0], choices=choices, source=source)
 
 
 def _fixed(name: str, value: Scalar, source: str) -> Parameter:
     return Parameter(name, "choice", value, choices=(value,), source=source)
+
+
+def _possible(default: Parameter, entry: Entry, config: Mapping[str, object]) -> Entry:
+    """What of a wish the candidate can take; its own default where that is nothing."""
+    if default.name == KEPT:
+        return _within_layers(entry, layer_count(config) or 0)
+    if default.name not in (METHOD, "pooling") or isinstance(entry, Range):
+        return entry
+    values = entry if isinstance(entry, list) else [entry]
+    return [value for value in values if value in default.choices] or [default.default]
+
+
+def _within_layers(entry: Entry, layers: int) -> Entry:
+    if isinstance(entry, Range):
+        low, high = min(int(entry.low), layers), min(int(entry.high), layers)
+        return Range(low=low, high=high, log=entry.log) if low < high else high
+    values = entry if isinstance(entry, list) else [entry]
+    return [value for value in values if _number(value) <= layers] or [layers]
 
 
 def _wished(known: Hyperparameter, default: Parameter, entry: Entry) -> Parameter:
@@ -142,7 +205,7 @@ def _wished(known: Hyperparameter, default: Parameter, entry: Entry) -> Paramete
 
 def _nearest(default: Scalar, choices: tuple[Scalar, ...]) -> Scalar:
     """The choice that is the default, or comes closest to it; the first of unordered ones."""
-    if default in choices or isinstance(default, str):
+    if default in choices or isinstance(default, bool | str):
         return default if default in choices else choices[0]
     return min(choices, key=lambda choice: abs(_number(choice) - default))
 
@@ -174,3 +237,12 @@ def largest_batch(parameters: tuple[Parameter, ...]) -> int:
     """Return the largest batch size of the space."""
     found = next(each for each in parameters if each.name == "batch_size")
     return int(found.high if found.high is not None else max(map(_number, found.choices)))
+
+
+def batch_sizes(parameters: Sequence[Parameter]) -> tuple[int, tuple[int, ...]]:
+    """Return the default batch size, and the smallest, the default and the largest, rising."""
+    found = next(each for each in parameters if each.name == "batch_size")
+    ends = (found.low, found.high) if found.choices == () else found.choices
+    numbers = [int(_number(each)) for each in ends if each is not None]
+    default = int(_number(found.default))
+    return default, tuple(sorted({min(numbers), default, max(numbers)}))

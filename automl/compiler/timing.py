@@ -1,7 +1,7 @@
-"""What a training step costs on this machine: measured once per candidate, then remembered.
+"""What training costs on this machine: measured once per candidate, then remembered.
 
-The measurement chooses thread count and precision and predicts a trial's seconds. It is no part of
-the plan, which is the same on every machine.
+The measurement chooses thread count and precision, finds the batch sizes that fit and predicts a
+trial's seconds. It is no part of the plan, which is the same on every machine.
 """
 
 from __future__ import annotations
@@ -10,33 +10,84 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
 from automl import documents, jobs, machine
 from automl.catalog import cache
-from automl.jobs import DataRef, MeasureSpec, ModelRef
-from automl.plan import Candidate, Plan
+from automl.compiler import memory
+from automl.compiler.space import batch_sizes
+from automl.errors import JobFailed
+from automl.jobs import BatchCost, DataRef, MeasureSpec, ModelRef
+from automl.plan import Candidate, Configuration, Plan, Scalar
 from automl.rundir import RunDir
 
 FixedPrecision = Literal["fp32", "bf16", "fp16"]
-BATCH = 32
-"""Rows of the steps that are timed."""
-STEPS = 4
-"""Steps timed per setting, after two to warm up: enough to tell apart settings that matter."""
+STEPS = 20
+"""Steps timed per batch size, at most."""
+MEASUREMENT = 2
+"""Raised when what is measured changes: what was remembered before is measured again."""
+FIT_SECONDS = 2.0
+"""Fitting a logistic regression to features, besides computing them (1,000 rows, 77 classes)."""
+FITTED_ROWS = 4000
+"""Rows, at most, that a head is fitted to before training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How one candidate trains fastest here; 0 seconds and bytes where nothing was measured."""
+    """How one candidate trains fastest here, and what that costs.
+
+    ``batches`` rise in size and are per process. ``refused`` says why it cannot train here at all.
+    """
 
     threads: int
     precision: FixedPrecision
-    seconds_per_sample: float = 0.0
-    peak_memory_bytes: int = 0
+    batches: tuple[BatchCost, ...] = ()
+    seconds_per_evaluated_row: float = 0.0
+    start_seconds: float = 0.0
+    """From the start of a process until it trains; every attempt at a trial pays it."""
+    frozen_share: float = 1.0
     timings: tuple[jobs.Timing, ...] = ()
+    refused: str | None = None
     schema: Literal["automl/setting"] = "automl/setting"
-    version: int = 1
+    version: int = 2
+
+    def step_seconds(self, batch: int) -> float:
+        """Return the seconds of a step over ``batch`` rows of a process; 0 if nothing is known.
+
+        Between measured sizes they are read off a straight line; a batch too large for memory is
+        accumulated from those that fit.
+        """
+        known = [
+            (each.batch_size, each.seconds_per_step)
+            for each in self.batches
+            if each.seconds_per_step is not None
+        ]
+        if not known:
+            return 0.0
+        largest, its_seconds = known[-1]
+        if batch > largest or len(known) == 1:
+            return its_seconds * batch / largest
+        low, high = next(pair for pair in pairwise(known) if batch <= pair[1][0])
+        slope = (high[1] - low[1]) / (high[0] - low[0])
+        return max(low[1] + slope * (batch - low[0]), low[1] * min(1.0, batch / low[0]))
+
+    def micro_batch(self, batch: int) -> int | None:
+        """Return the rows a process takes at once where ``batch`` does not fit; None where it does.
+
+        Gradients of the parts add up to the same step.
+        """
+        full = [each.batch_size for each in self.batches if each.seconds_per_step is None]
+        fitting = [each.batch_size for each in self.batches if each.seconds_per_step is not None]
+        return max(fitting) if fitting and full and batch >= min(full) else None
+
+    def memory_bytes(self, batch: int) -> int:
+        """Return the peak memory of a process at ``batch`` rows; 0 if nothing is known."""
+        return next(
+            (each.peak_memory_bytes for each in self.batches if each.batch_size >= batch),
+            self.batches[-1].peak_memory_bytes if self.batches else 0,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,30 +107,20 @@ def settings(
     rundir: RunDir,
     say: Callable[[str], None],
 ) -> dict[str, Setting]:
-    """Return each candidate's setting: the only one possible, remembered, or measured now.
+    """Return each candidate's setting: remembered, or measured now.
 
-    ``say`` hears of every measurement before it starts.
+    ``say`` hears of every measurement before it starts. A candidate that cannot be measured is
+    ``refused``, and measured again next time.
     """
     found = {}
     for candidate in plan.candidates:
         setting = known(plan, candidate, share.slots)
-        setting = setting or without_choice(plan, share.threads, bool(share.devices))
         if setting is None:
             say(f"seconds a step of {candidate.id}")
-            threads, precisions = choices(plan, share.threads, bool(share.devices))
-            spec = MeasureSpec(
-                task=plan.task,
-                model=models[candidate.id],
-                data=data[candidate.id],
-                batch_size=BATCH,
-                threads=threads,
-                precisions=precisions,
-                devices=share.devices,
-                steps=STEPS,
-                tokens=str(rundir.tokens),
-            )
-            setting = _measure(spec, rundir.job(f"measure-{candidate.id}"))
-            documents.write(_path(plan, candidate, share.slots), setting)
+            spec = _spec(plan, candidate, models[candidate.id], data[candidate.id], share, rundir)
+            setting = _measured(spec, rundir.job(f"measure-{candidate.id}"))
+            if setting.refused is None:
+                documents.write(_path(plan, candidate, share.slots), setting)
         found[candidate.id] = setting
     return found
 
@@ -90,16 +131,47 @@ def known(plan: Plan, candidate: Candidate, slots: int) -> Setting | None:
     return documents.read(Setting, path) if path.exists() else None
 
 
-def _measure(spec: MeasureSpec, folder: Path) -> Setting:
-    result: jobs.MeasureResult = jobs.call(
-        spec, jobs.MeasureResult, folder, threads=max(spec.threads), devices=spec.devices
+def _spec(
+    plan: Plan, candidate: Candidate, model: ModelRef, data: DataRef, share: Share, rundir: RunDir
+) -> MeasureSpec:
+    threads, precisions = choices(plan, share.threads, bool(share.devices))
+    default, sizes = batch_sizes(candidate.space)
+    processes = plan.devices.per_trial
+    return MeasureSpec(
+        task=plan.task,
+        model=model,
+        data=data,
+        batch_size=max(1, default // processes),
+        threads=threads,
+        precisions=precisions,
+        devices=share.devices,
+        steps=STEPS,
+        tokens=str(rundir.tokens),
+        batch_sizes=tuple(max(1, size // processes) for size in sizes),
+        hyperparameters={each.name: each.default for each in candidate.space},
+        memory_bytes=memory.of_a_process(plan.devices.trials_per_device, processes),
     )
+
+
+def _measured(spec: MeasureSpec, folder: Path) -> Setting:
+    try:
+        result: jobs.MeasureResult = jobs.call(
+            spec, jobs.MeasureResult, folder, threads=max(spec.threads), devices=spec.devices
+        )
+    except JobFailed as error:
+        last = error.log_tail.strip().splitlines()
+        why = last[-1] if last else str(error)
+        return Setting(
+            max(spec.threads), spec.precisions[0], refused=f"a training step of it fails: {why}"
+        )
     best = min(result.timings, key=lambda timing: timing.seconds_per_step)
     return Setting(
         best.threads,
         best.precision,
-        best.seconds_per_step / result.batch_size,
-        result.peak_memory_bytes,
+        result.batches,
+        result.seconds_per_evaluated_row,
+        result.start_seconds,
+        result.frozen_share,
         result.timings,
     )
 
@@ -119,26 +191,73 @@ def choices(
     return threads, ("fp32",)
 
 
-def without_choice(plan: Plan, share: int, gpu: bool) -> Setting | None:
-    """Return the only setting that is possible, or None where there are several to compare."""
-    threads, precisions = choices(plan, share, gpu)
-    if len(threads) * len(precisions) > 1:
-        return None
-    return Setting(threads[0], precisions[0])
+def predicted_seconds(
+    plan: Plan, setting: Setting, configuration: Configuration, from_samples: int, to_samples: int
+) -> float:
+    """Return the seconds of training and evaluating from one number of samples seen to another.
+
+    Fitting the head before the first step is part of it; the start of the process,
+    ``setting.start_seconds``, comes on top. A probe is made in one go, whatever the samples. 0
+    where nothing was measured.
+    """
+    values = configuration.hyperparameters
+    rows = plan.data.rows
+    if values.get("method") == "probe":
+        encoded = rows["train"] + rows["validation"]
+        return encoded * setting.seconds_per_evaluated_row + FIT_SECONDS
+    horizon = horizon_samples(plan, configuration)
+    end = min(to_samples, horizon)
+    if end <= from_samples:
+        return 0.0
+    batch = int(_number(values.get("batch_size"), 32))
+    share = max(1, batch // plan.devices.per_trial)
+    step = setting.step_seconds(share) * _step_share(plan, setting, configuration)
+    every = plan.search.evaluation_samples
+    evaluations = end // every - from_samples // every + (end == horizon and horizon % every > 0)
+    predicted = evaluations * rows["validation"]
+    fitting = 0.0
+    if from_samples == 0 and values.get("head_init") == "probe":
+        predicted += min(rows["train"], FITTED_ROWS)
+        fitting = FIT_SECONDS
+    predicting = predicted * setting.seconds_per_evaluated_row / plan.devices.per_trial
+    return (end - from_samples) / batch * step + predicting + fitting
 
 
-def predicted_seconds(plan: Plan, candidate: Candidate, setting: Setting) -> float:
-    """Return the training seconds of one trial of the candidate's default configuration."""
-    defaults: Mapping[str, object] = {p.name: p.default for p in candidate.space}
-    epochs = float(str(defaults.get("epochs", 1)))
-    return epochs * plan.data.rows["train"] * setting.seconds_per_sample
+def horizon_samples(plan: Plan, configuration: Configuration) -> int:
+    """Return the training samples that the configuration's whole schedule spans; 0 for a probe."""
+    if configuration.hyperparameters.get("method") == "probe":
+        return 0
+    return int(_number(configuration.hyperparameters.get("epochs"), 1) * plan.data.rows["train"])
+
+
+def whole_trial_seconds(plan: Plan, setting: Setting, configuration: Configuration) -> float:
+    """Return the seconds of the configuration from its start to its end, without interruption."""
+    horizon = horizon_samples(plan, configuration)
+    return setting.start_seconds + predicted_seconds(plan, setting, configuration, 0, horizon)
+
+
+def _step_share(plan: Plan, setting: Setting, configuration: Configuration) -> float:
+    """What a step of the configuration takes of one of the default's, by what of it is trained."""
+    values = configuration.hyperparameters
+    default = {each.name: each.default for each in plan.candidate(configuration.candidate).space}
+    share = setting.frozen_share if values.get("freeze_embeddings") is True else 1.0
+    kept, all_of_them = values.get("keep_layers"), default.get("keep_layers")
+    if kept is None or all_of_them is None:
+        return share
+    return share * _number(kept, 1) / _number(all_of_them, 1)
+
+
+def _number(value: Scalar | None, otherwise: float) -> float:
+    return otherwise if value is None or isinstance(value, str) else float(value)
 
 
 def _path(plan: Plan, candidate: Candidate, slots: int) -> Path:
-    """One file per model content, data, machine and library versions."""
+    """One file per model content, data, batch sizes, machine and library versions."""
     facts = {
+        "measurement": MEASUREMENT,
         "files": [file.sha256 for file in candidate.files],
         "data": plan.data.fingerprint,
+        "batches": batch_sizes(candidate.space),
         "max_length": candidate.max_length,
         "devices": documents.to_line(plan.devices),
         "slots": slots,

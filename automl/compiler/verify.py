@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from automl import plugins, tasks
 from automl.catalog import hub
-from automl.compiler import checks, limits
+from automl.compiler import checks, grids, limits, objectives
 from automl.compiler.hyperparameters import HYPERPARAMETERS, names
 from automl.compiler.references import reference_problems
 from automl.compiler.space import faults
 from automl.errors import Problem, RecipeError
-from automl.plan import Direction
 from automl.recipe.loaded import LoadedRecipe, Location
 from automl.tasks import Task
 
@@ -46,6 +45,7 @@ def verify(loaded: LoadedRecipe) -> tuple[Problem, ...]:
         *_task_problems(loaded),
         *reference_problems(loaded),
         *_space_problems(loaded),
+        *grids.recipe_problems(loaded),
         *_limit_problems(loaded),
         *_device_problems(loaded),
         *_export_problems(loaded),
@@ -58,14 +58,6 @@ def _position(problem: Problem) -> tuple[str, int, int]:
     return (place.file, place.line, place.column) if place else ("", 0, 0)
 
 
-def goal(loaded: LoadedRecipe, task: Task) -> tuple[str, Direction]:
-    """Return the metric and direction that a verified recipe optimises."""
-    objective = loaded.recipe.objective
-    wanted = objective.maximize or objective.minimize or task.objective
-    metric = next(each for each in task.metrics if each.name == wanted)
-    return metric.name, metric.direction
-
-
 def _task_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
     name = loaded.recipe.task
     if name not in tasks.names():
@@ -75,7 +67,7 @@ def _task_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
         return
     task = tasks.get(name)
     yield from _column_problems(loaded, task)
-    yield from _objective_problems(loaded, task)
+    yield from objectives.problems(loaded, task)
     yield from _check_problems(loaded, task)
 
 
@@ -97,27 +89,6 @@ def _column_problems(loaded: LoadedRecipe, task: Task) -> Iterator[Problem]:
                 ("data", "columns", used[1]),
                 f"the column {column!r} is given to {' and '.join(used)}",
                 hint="each role reads a column of its own",
-            )
-
-
-def _objective_problems(loaded: LoadedRecipe, task: Task) -> Iterator[Problem]:
-    objective = loaded.recipe.objective
-    wishes: Mapping[Direction, str | None] = {
-        "maximize": objective.maximize,
-        "minimize": objective.minimize,
-    }
-    for direction, wanted in wishes.items():
-        if wanted is None:
-            continue
-        where: Location = ("objective", direction)
-        metrics = {metric.name: metric for metric in task.metrics}
-        if wanted not in metrics:
-            yield _unknown_metric(loaded, where, wanted, task)
-        elif metrics[wanted].direction != direction:
-            right = metrics[wanted].direction
-            better = "larger" if right == "maximize" else "smaller"
-            yield loaded.problem(
-                where, f"{wanted} is better when {better}", hint=f"write {right}: {wanted}"
             )
 
 

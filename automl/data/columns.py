@@ -50,8 +50,10 @@ def resolve(loaded: LoadedRecipe, roles: Sequence[Role], parts: Sequence[Part]) 
 
     A role takes the column the recipe names; else the one column with a conventional name (its own
     name before others, letter case aside); else, when required, the one column whose values fit.
-    Raises DataError at the recipe's place for unknown roles and columns (with the nearest name)
-    and for what stays ambiguous (with columns to paste).
+    What isn't required takes what is left: of two columns the required role has one whatever they
+    are called. Where the recipe names a text, no further one is guessed. Raises DataError at the
+    recipe's place for unknown roles and columns (with the nearest name) and for what stays
+    ambiguous (with columns to paste).
     """
     names = _all_names(parts)
     said = dict(loaded.recipe.data.columns)
@@ -60,20 +62,35 @@ def resolve(loaded: LoadedRecipe, roles: Sequence[Role], parts: Sequence[Part]) 
         raise DataError(problems)
     free = [n for n in names if n not in said.values() and n != loaded.recipe.data.group_by]
     found = {**said}
-    for role in roles:
-        if role.name not in found and (name := _conventional(role, free)):
-            found[role.name] = name
-            free.remove(name)
-    missing = [role for role in roles if role.required and role.name not in found]
+    required = [role for role in roles if role.required and role.name not in found]
+    optional = [role for role in roles if not role.required and _may_be_guessed(role, roles, said)]
+    _take_named(required, free, found)
+    missing = [role for role in required if role.name not in found]
     looks = [_look(_holding(parts, name), name) for name in free] if missing else []
+    spoken_for = [name for role in optional for name in _named(role, free)]
     for role in missing:
-        fitting = _fitting(looks, role)
+        every = _fitting(looks, role)
+        fitting = [name for name in every if name not in spoken_for] or every
         if len(fitting) == 1 and fitting[0] in free and len(_named(role, free)) < 2:
             found[role.name] = fitting[0]
             free.remove(fitting[0])
     if any(role.name not in found for role in missing):
         raise DataError(_ambiguous(loaded, roles, names, found, looks, parts[0]))
+    _take_named(optional, free, found)
     return {role.name: found[role.name] for role in roles if role.name in found}
+
+
+def _may_be_guessed(role: Role, roles: Sequence[Role], said: Mapping[str, str]) -> bool:
+    texts = [other.name for other in roles if other.kind == "text"]
+    return role.name not in said and not (role.name in texts and any(t in said for t in texts))
+
+
+def _take_named(roles: Sequence[Role], free: list[str], found: dict[str, str]) -> None:
+    """Move the columns with conventional names from ``free`` to ``found``."""
+    for role in roles:
+        if name := _conventional(role, free):
+            found[role.name] = name
+            free.remove(name)
 
 
 def require(parts: Iterable[Part], columns: Mapping[str, str]) -> list[Problem]:

@@ -6,11 +6,13 @@ are done. The ones a recipe may name under ``export.formats`` have ``format`` se
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, cast
 
 from automl import plugins
+from automl.exporters._choice import Choice
 from automl.jobs import ScoreResult
 from automl.plan import Configuration, Plan
 
@@ -27,6 +29,17 @@ class TrialSummary:
     curve: tuple[tuple[int, float], ...]
     """(training samples seen, goal's metric on validation), one pair an evaluation."""
     message: str = ""
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """What prediction with its model costs, as far as it was measured."""
+    broken: tuple[str, ...] = ()
+    """The goal's limits that these costs break; such a trial cannot win."""
+    repeat_of: int | None = None
+    """The trial whose configuration this one trained again with another seed."""
+
+    @property
+    def probe(self) -> bool:
+        """Whether it is a frozen encoder with a linear head: no fine-tuning."""
+        return self.configuration.hyperparameters.get("method") == "probe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +57,9 @@ class Delivery:
 
     plan: Plan
     model: Path
-    """The winner's model folder, as ``from_pretrained`` takes it."""
+    """The folder of the model that leaves, as ``from_pretrained`` takes it."""
     winner: TrialSummary
+    """The trial whose model leaves, or is the first member of the average that does."""
     trials: tuple[TrialSummary, ...]
     score: ScoreResult
     floor: ScoreResult
@@ -57,6 +71,13 @@ class Delivery:
     seconds: float
     """Wall-clock seconds of the search over all its runs."""
     hardware: str
+    choice: Choice = field(default_factory=Choice)
+
+    @property
+    def validation(self) -> float | None:
+        """The goal's metric by which the winner was chosen: a mean where it was repeated."""
+        found = self.choice.of(self.winner.number)
+        return found.mean if found else self.winner.value
 
     @property
     def max_length(self) -> int:

@@ -31,7 +31,8 @@ def history(delivery: Delivery) -> bytes | None:
         return None
     figure, axes = canvas(4.4, f"Search: {delivery.plan.goal.metric} on validation, trial by trial")
     _dots(axes, delivery, valued)
-    best = _best_so_far(valued, delivery.plan.goal.direction == "maximize")
+    searched = [trial for trial in valued if trial.repeat_of is None]
+    best = _best_so_far(searched or valued, delivery.plan.goal.direction == "maximize")
     axes.step(
         *zip(*best, strict=True),
         where="post",
@@ -47,39 +48,36 @@ def history(delivery: Delivery) -> bytes | None:
 
 
 def curves(delivery: Delivery) -> bytes | None:
-    """Return every trial's learning curve, the winner's in front; None where there is none."""
+    """Return every trial's learning curve, the winner's in front; None where there is none.
+
+    Rungs are lines from bottom to top; a curve that was not trained to its end stops in a ring.
+    """
     drawn = [trial for trial in delivery.trials if trial.curve]
     if not drawn:
         return None
     goal = delivery.plan.goal.metric
     figure, axes = canvas(4.4, f"Learning curves: {goal} on validation while training")
-    winner = delivery.winner.number
-    others = 0
-    for trial in drawn:
+    _rungs(axes, delivery)
+    others = [trial for trial in drawn if trial.number != delivery.winner.number]
+    for trial in others:
         samples, values = zip(*trial.curve, strict=True)
-        if trial.number != winner:
-            axes.plot(
-                samples,
-                values,
-                color=PALE,
-                linewidth=1.3,
-                marker="o",
-                markersize=2.5,
-                label=None if others else "other trials",
-                zorder=2,
-            )
-            others += 1
-            continue
         axes.plot(
-            samples,
-            values,
-            color=ACCENT,
-            linewidth=2.4,
-            marker="o",
-            markersize=5,
-            zorder=4,
-            label=f"trial {trial.number}, the winner",
-        )
+            samples, values, color=PALE, linewidth=1.3, marker="o", markersize=2.5, zorder=2
+        )  # fmt: skip
+    _stops(axes, [trial for trial in others if trial.state != "complete"])
+    if others:
+        axes.plot([], [], color=PALE, linewidth=1.3, label="other trials")
+    for trial in drawn:
+        if trial not in others:
+            axes.plot(
+                *zip(*trial.curve, strict=True),
+                color=ACCENT,
+                linewidth=2.4,
+                marker="o",
+                markersize=5,
+                zorder=4,
+                label=f"trial {trial.number}, the winner",
+            )
     floor_line(axes, floor_on_validation(delivery))
     axes.xaxis.set_major_formatter("{x:,.0f}")
     _finish(figure, axes, "training samples seen", goal)
@@ -134,6 +132,33 @@ def candidates(delivery: Delivery) -> bytes | None:
     return png(figure)
 
 
+def _rungs(axes: Axes, delivery: Delivery) -> None:
+    for index, samples in enumerate(delivery.plan.search.rungs):
+        axes.axvline(
+            samples,
+            color=MUTED,
+            linestyle=(0, (1, 2)),
+            linewidth=1.2,
+            zorder=0,
+            label=None if index else "rung",
+        )
+
+
+def _stops(axes: Axes, trials: Sequence[TrialSummary]) -> None:
+    """Mark where trials were ended or left waiting."""
+    if trials:
+        axes.scatter(
+            [trial.curve[-1][0] for trial in trials],
+            [trial.curve[-1][1] for trial in trials],
+            s=34,
+            facecolor="white",
+            edgecolor=MUTED,
+            linewidth=1.2,
+            zorder=3,
+            label="ended early or left waiting",
+        )
+
+
 def floor_on_validation(delivery: Delivery) -> float | None:
     """Return the floor's value of the goal on validation, if it was scored there."""
     split = delivery.floor.splits.get("validation")
@@ -141,20 +166,27 @@ def floor_on_validation(delivery: Delivery) -> float | None:
 
 
 def _dots(axes: Axes, delivery: Delivery, trials: Sequence[TrialSummary]) -> None:
-    """Draw each trial in its candidate's colour: filled when complete, hollow when ended early."""
+    """Draw each trial in its candidate's colour: filled when complete, hollow when ended early,
+    a diamond when it repeats another one.
+    """
     for identifier, colour in colours([c.id for c in delivery.plan.candidates]).items():
         mine = [trial for trial in trials if trial.configuration.candidate == identifier]
-        axes.scatter(
-            [trial.number for trial in mine],
-            [trial.value or 0.0 for trial in mine],
-            s=46,
-            facecolor=[colour if trial.state == "complete" else "white" for trial in mine],
-            edgecolor=colour,
-            linewidth=1.4,
-            zorder=3,
-        )
+        for marker, repeats in (("o", False), ("D", True)):
+            shown = [trial for trial in mine if (trial.repeat_of is not None) == repeats]
+            axes.scatter(
+                [trial.number for trial in shown],
+                [trial.value or 0.0 for trial in shown],
+                s=36 if repeats else 46,
+                marker=marker,
+                facecolor=[colour if trial.state == "complete" else "white" for trial in shown],
+                edgecolor=colour,
+                linewidth=1.4,
+                zorder=3,
+            )
         if mine:
             axes.scatter([], [], s=46, color=colour, label=_called(identifier))
+    if any(trial.repeat_of is not None for trial in trials):
+        axes.scatter([], [], s=36, marker="D", color=MUTED, label="repeat with a new seed")
     if any(trial.state != "complete" for trial in trials):
         axes.scatter([], [], s=46, facecolor="white", edgecolor=MUTED, label="ended early")
 

@@ -131,6 +131,12 @@ def colours(identifiers: Sequence[str]) -> dict[str, str]:
     return {name: CANDIDATES[index % len(CANDIDATES)] for index, name in enumerate(identifiers)}
 
 
+def spread(axes: Axes, values: Sequence[float]) -> None:
+    """Make the axis across logarithmic where the positive ``values`` span a factor of twenty."""
+    if values and min(values) > 0 and max(values) > 20 * min(values):
+        axes.set_xscale("log")
+
+
 def floor_line(axes: Axes, value: float | None, upright: bool = False) -> None:
     """Draw the floor across the axes, if there is one to draw."""
     if value is None:

@@ -6,8 +6,9 @@ around it is the template's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
+from typing import Any
 
 from automl import tasks
 from automl.exporters import Delivery, TrialSummary
@@ -79,7 +80,7 @@ def mistakes(delivery: Delivery) -> str:
     examples = delivery.score.splits["test"].examples
     rows = [
         (
-            plain(example["text"], 220),
+            plain(_texts(example), 220),
             plain(example["label"]),
             plain(example["predicted"]),
             f"{example['score']:.2f}",
@@ -89,6 +90,11 @@ def mistakes(delivery: Delivery) -> str:
     if not rows:
         return ""
     return table(("Text", "True class", "Predicted", "Score"), rows, right=(3,))
+
+
+def _texts(example: Mapping[str, Any]) -> str:
+    """Return the example's text, or its two."""
+    return " / ".join(str(example[role]) for role in ("text", "text_pair") if role in example)
 
 
 def splits(delivery: Delivery) -> str:
@@ -134,7 +140,7 @@ def candidates(delivery: Delivery) -> str:
                     _origin(candidate),
                     count(candidate.parameters),
                     plain(candidate.license or "not stated"),
-                    str(len(mine)),
+                    str(sum(trial.repeat_of is None for trial in mine)),
                     _outcomes(mine),
                     _value(best),
                     duration(sum(trial.seconds for trial in mine)),
@@ -211,8 +217,11 @@ def _between(labels: Sequence[str], score: SplitScore) -> tuple[str, ...]:
 
 
 def _outcomes(trials: Sequence[TrialSummary]) -> str:
-    states = [trial.state for trial in trials]
-    return ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states))) or "none"
+    states = [trial.state for trial in trials if trial.repeat_of is None]
+    told = [f"{states.count(state)} {state}" for state in sorted(set(states))]
+    repeats = len(trials) - len(states)
+    told += [f"{repeats} repeat{'' if repeats == 1 else 's'}"] if repeats else []
+    return ", ".join(told) or "none"
 
 
 def _origin(candidate: Candidate) -> str:

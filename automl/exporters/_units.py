@@ -1,4 +1,4 @@
-"""Numbers as people read them: durations, counts, values of hyperparameters."""
+"""Numbers as people read them: durations, counts, costs, values of hyperparameters."""
 
 from __future__ import annotations
 
@@ -34,3 +34,20 @@ def setting(value: Scalar) -> str:
 def share(part: float) -> str:
     """Return a share as per cent: ``1.2%``, or ``under 0.1%`` for what is not quite nothing."""
     return "under 0.1%" if 0 < part < 0.001 else f"{part:.1%}"
+
+
+def size(number: float) -> str:
+    """Return a number of bytes as ``812 bytes``, ``27.1 kB``, ``90.9 MB`` or ``1.5 GB``."""
+    for scale, unit in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if number >= scale:
+            return f"{number / scale:.1f} {unit}"
+    return f"{number:.0f} bytes"
+
+
+def cost(name: str, value: float) -> str:
+    """Return a cost or a metric by its name: ``6.1 ms``, ``22.7M``, ``90.9 MB``; ``0.912``."""
+    if name == "latency_ms":
+        return f"{value:.3g} ms" if value < 1000 else f"{value:,.0f} ms"
+    if name == "parameters":
+        return count(round(value))
+    return size(value) if name == "disk" else f"{value:.3f}"

@@ -5,10 +5,13 @@ One sentence for the screen and the card, so that neither says it more kindly th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from automl.compiler.limits import parse
 from automl.exporters import CheckResult, Delivery
+from automl.exporters._units import cost
 from automl.jobs import Interval
 
 Standing = Literal["above", "level", "below"]
@@ -72,10 +75,25 @@ def warnings(delivery: Delivery) -> tuple[str, ...]:
             f"Not clearly better than a simple baseline: {delivery.floor.description} reaches "
             f"{found.metric} {found.floor:.3f}, which lies within this model's 95% interval."
         )
+    said += [
+        f"{text}, the search's limit, is {cost(quantity, value)} for the model that leaves."
+        for text, quantity, value in _over(delivery)
+    ]
     if found.missed:
         named = ", ".join(map(_missed, found.missed))
         said.append(f"{len(found.missed)} of {len(delivery.checks)} checks missed: {named}.")
     return tuple(said)
+
+
+def _over(delivery: Delivery) -> Iterator[tuple[str, str, float]]:
+    """The limits that every trial kept or was out by, and that the scored model breaks.
+
+    Time is measured again where it is scored, and never twice the same.
+    """
+    for limit in map(parse, delivery.plan.goal.subject_to):
+        value = delivery.score.costs.get(limit.quantity)
+        if value is not None and not limit.holds(value):
+            yield limit.text, limit.quantity, value
 
 
 def _missed(check: CheckResult) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl import tasks
 from automl.documents import write_bytes
-from automl.exporters import Delivery, _tables
+from automl.exporters import Delivery, _search_tables, _search_text, _tables
 from automl.exporters._markdown import code, plain
 from automl.exporters._paths import hide, machine_paths, origin
 from automl.exporters._units import count, duration, share
@@ -30,6 +30,7 @@ _SEARCH_PLOTS = {
     "history": "Value of each trial, and the best so far",
     "curves": "Learning curves of the trials",
     "candidates": "Values of each candidate's trials",
+    "pareto": "What can be had: the objectives against each other",
 }
 _FEW_ROWS = 20
 """A class with fewer training rows than this is named among the limits."""
@@ -130,6 +131,8 @@ def _body(delivery: Delivery, folder: Path) -> str:
         duration=duration,
         hide=lambda text: hide(text, paths),
         tables=_tables,
+        searched=_search_tables,
+        said=_search_text,
         **_facts(delivery),
         **_plots(folder),
     )
@@ -147,10 +150,13 @@ def _facts(delivery: Delivery) -> dict[str, Any]:
         "candidate": candidate,
         "test": test,
         "kind": task.name.replace("-", " ").capitalize(),
+        "made": "with a linear head on the frozen" if delivery.winner.probe else "fine-tuned from",
         "base": _base(candidate),
         "headline": headline(delivery),
         "warnings": warnings(delivery),
-        "usage": task.usage(plan.export.push_to_hub or PLACEHOLDER, delivery.max_length),
+        "usage": task.usage(
+            plan.export.push_to_hub or PLACEHOLDER, delivery.max_length, plan.data.columns
+        ),
         "described": [metric for metric in task.metrics if metric.name in test.metrics],
         "checks": _tables.checks(delivery),
         "classes": _tables.classes(delivery),
@@ -158,7 +164,6 @@ def _facts(delivery: Delivery) -> dict[str, Any]:
         "refused": _tables.refused(delivery),
         "characters": plan.data.profile.characters,
         "split": _split(plan.data.split),
-        "search": _search(delivery),
         "limits": _limits(delivery, candidate),
         "failures": [trial for trial in delivery.trials if trial.value is None],
     }
@@ -195,27 +200,6 @@ def _split(rule: SplitRule) -> str:
     return ", ".join((*shares, *how, f"seed {rule.seed}"))
 
 
-def _search(delivery: Delivery) -> str:
-    plan, trials = delivery.plan, delivery.trials
-    limits = [
-        f"{plan.budget.trials} trials" if plan.budget.trials else "",
-        duration(plan.budget.seconds) if plan.budget.seconds else "",
-    ]
-    budget = " or ".join(filter(None, limits)) or "without limit"
-    kept = (
-        f", keeping to {', '.join(map(plain, plan.goal.subject_to))}"
-        if plan.goal.subject_to
-        else ""
-    )
-    spent = duration(sum(trial.seconds for trial in trials))
-    return (
-        f"{len(trials)} trials in {duration(delivery.seconds)} (budget: {budget}; {spent} of trial "
-        f"time) looked for the configuration that {plan.goal.direction}s {code(plan.goal.metric)} "
-        f"on the validation split{kept}. Sampler {code(plan.search.sampler)}, pruner "
-        f"{code(plan.search.pruner)}, seed {plan.search.seed}."
-    )
-
-
 def _limits(delivery: Delivery, candidate: Candidate) -> list[str]:
     data = delivery.plan.data
     found = [_truncation(candidate, delivery.max_length)]
@@ -236,12 +220,9 @@ def _limits(delivery: Delivery, candidate: Candidate) -> list[str]:
         if spoken
         else "The base model does not state its language; trust only that of the data."
     )
-    if delivery.winner.value is not None:
-        found.append(
-            f"The winner's {code(delivery.plan.goal.metric)} on validation was "
-            f"{delivery.winner.value:.3f}. It was chosen among {len(delivery.trials)} trials by "
-            "that very number, which therefore flatters it; go by the test split."
-        )
+    flattered = _search_text.flattered(delivery)
+    if flattered:
+        found.append(flattered)
     return found
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from automl.documents import write_bytes
 from automl.exporters import Delivery
+from automl.exporters._front_plot import pareto
 from automl.exporters._score_plots import confusion, per_class
 from automl.exporters._search_plots import candidates, curves, history
 from automl.exporters._style import styled
@@ -18,6 +19,7 @@ _PLOTS: dict[str, Callable[[Delivery], bytes | None]] = {
     "history": history,
     "curves": curves,
     "candidates": candidates,
+    "pareto": pareto,
 }
 
 

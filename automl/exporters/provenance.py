@@ -52,7 +52,7 @@ def bundle_info(delivery: Delivery) -> BundleInfo:
         revision=candidate.revision,
         metric=plan.goal.metric,
         direction=plan.goal.direction,
-        validation=delivery.winner.value,
+        validation=delivery.validation,
         rows=plan.data.rows,
         metrics=test.metrics,
         intervals=test.intervals,
@@ -60,4 +60,5 @@ def bundle_info(delivery: Delivery) -> BundleInfo:
         beats_floor=verdict(delivery).standing != "below",
         checks=tuple(Check(c.expression, c.actual, c.passed) for c in delivery.checks),
         versions=plan.versions,
+        costs=delivery.score.costs,
     )

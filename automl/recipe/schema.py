@@ -189,6 +189,18 @@ class Range(Section):
         return self
 
 
+class Screen(Section):
+    """How candidates are compared before any is fine-tuned."""
+
+    keep: Annotated[int, Field(ge=1)] = 3
+    """How many of the best ranked candidates are kept; one generalist is kept besides."""
+    by: Literal["probe", "h_score", "logme", "knn"] = "probe"
+    """What ranks frozen encoders: a linear probe on the best layer, H-score, LogME, or nearest
+    neighbours."""
+    rows: Annotated[int, Field(ge=100, le=20000)] = 2000
+    """Training rows that are embedded, at most."""
+
+
 class Search(Section):
     """How configurations are found. All optional: defaults come from priors per model family."""
 
@@ -196,31 +208,51 @@ class Search(Section):
     """Hyperparameter → range, list of choices, or one fixed value; replaces the default."""
     seed: Seed = 0
     """Seed of sampling and training."""
-    sampler: Literal["tpe", "random"] = "tpe"
-    """How the next configuration is drawn (Optuna)."""
-    pruner: Literal["median", "hyperband", "none"] = "median"
-    """How unpromising trials are ended early (Optuna)."""
-    evaluations_per_epoch: Annotated[int, Field(ge=1, le=100)] = 1
-    """How often a trial is scored on validation; pruning and budgets act at these moments."""
+    sampler: Literal["auto", "tpe", "random", "gp", "cmaes", "nsga2", "grid"] = "auto"
+    """How the next configuration is drawn (Optuna's samplers; `auto` is `tpe`)."""
+    strategy: Literal["auto", "promotion", "hyperband", "median", "none"] = "auto"
+    """How long each configuration is trained. `promotion` pauses trials at rungs and continues the
+    most promising; `hyperband` and `median` end trials early (Optuna's pruners); `auto` is
+    `promotion`."""
+    evaluations_per_epoch: Literal["auto"] | Annotated[int, Field(ge=1, le=100)] = "auto"
+    """How often a trial is scored on validation; rungs, pruning and budgets act at these moments.
+    `auto`: up to three times, where validation is small enough."""
+    stop: Literal["auto", "never"] = "auto"
+    """Whether the search ends before its budget when little is left to gain."""
+    screen: Literal["auto", "never"] | Screen = "auto"
+    """Whether candidates are compared as frozen encoders first; `auto`: when there are more than
+    four."""
+    repeats: Literal["auto"] | Annotated[int, Field(ge=0, le=20)] = "auto"
+    """How many of the best configurations are trained again with a new seed before the winner is
+    chosen by its mean; `auto`: up to three, as the budget allows."""
+    soup: bool = True
+    """Whether the best models of one architecture are averaged, kept only if a held-back part of
+    validation agrees."""
+
+
+class Preference(Section):
+    """Which trial of several objectives' front is exported."""
+
+    metric: Text
+    """Objective to be best in, e.g. `latency_ms`."""
+    within: Annotated[float, Field(ge=0.0)]
+    """How much worse than the best, in the first objective's units, the trial may be."""
 
 
 class Objective(Section):
     """What the search optimises on the validation split. Left out: the task's own objective."""
 
-    maximize: Text | None = None
-    """Metric to make as large as possible."""
-    minimize: Text | None = None
-    """Metric to make as small as possible."""
+    maximize: Text | Texts | None = None
+    """Metric to make as large as possible, or several; the first one decides what is pruned."""
+    minimize: Text | Texts | None = None
+    """Metric or cost (`latency_ms`, `parameters`, `disk`) to make as small as possible, or several.
+    The first one decides what is pruned where nothing is maximised."""
     subject_to: list[Text] = Field(default_factory=list)
-    """Limits every candidate must keep, e.g. `parameters <= 100M`, `disk <= 500MB`."""
-
-    @model_validator(mode="after")
-    def _has_one_direction(self) -> Self:
-        if self.maximize is not None and self.minimize is not None:
-            message = "an objective has either maximize or minimize, found both"
-            hint = "delete one; `null` clears one that a parent recipe sets"
-            _refuse([Broken(("minimize",), message, hint)])
-        return self
+    """Limits the winner must keep, e.g. `latency_ms <= 20`, `parameters <= 100M`,
+    `disk <= 500MB`."""
+    prefer: Preference | None = None
+    """With several objectives: which trial of their front is exported. Left out: the best by the
+    first objective."""
 
 
 class Budget(Section):
@@ -230,6 +262,8 @@ class Budget(Section):
     """Configurations tried in all; null for no limit."""
     time: Duration | None = None
     """Search time in all, e.g. `2h` or `1h30m`; overrun by at most one evaluation interval."""
+    finish: Share = 0.2
+    """Share of `time` kept for the end: repeats with new seeds, scoring, export."""
     trial_time: Duration | None = None
     """Longest one trial may take; a trial over it is ended and counts as failed."""
 
@@ -323,3 +357,6 @@ class Recipe(Section):
     exit code 3."""
     export: Export = Field(default_factory=Export)
     """What the bundle holds and where it goes."""
+    experience: bool = True
+    """Whether similar earlier studies of this user start the search, and this one leaves a record
+    for later ones (settings and scores, never rows)."""

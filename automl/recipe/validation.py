@@ -120,12 +120,12 @@ def _of_union(
     if right:
         yield from _findings(right[0], values, level + 1)
     else:
-        yield wording.wrong_kind(location, [fault.kind for fault in faults], found)
+        yield wording.none_of(location, faults, found)
 
 
 def _is_wrong_kind(fault: Fault, location: Location, level: int) -> bool:
     outermost = len(fault.branches) == level + 1
-    return outermost and fault.location == location and fault.kind in wording.KINDS
+    return outermost and fault.location == location and wording.is_of_another_kind(fault)
 
 
 def _value(values: Any, location: Location) -> Any:

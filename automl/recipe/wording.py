@@ -24,6 +24,8 @@ KINDS = {
     "model_type": "a mapping",
 }
 """Errors that mean "this is another kind of value", and the kind that was expected."""
+_PLAIN = {int: "a whole number", float: "a number"}
+"""What may stand beside the words of a fixed choice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,25 @@ def finding(fault: Fault) -> Finding:
         return wrong_kind(fault.location, [fault.kind], fault.found)
     say = _SAYINGS.get(fault.kind)
     return say(fault) if say else Finding(fault.location, fault.message)
+
+
+def is_of_another_kind(fault: Fault) -> bool:
+    """Return whether the value found is not even of the kind the fault's branch wants."""
+    if fault.kind == "literal_error":
+        return not isinstance(fault.found, str)
+    return fault.kind in KINDS
+
+
+def none_of(location: Location, faults: Iterable[Fault], found: Any) -> Finding:
+    """Return the finding for a value of none of the kinds that a union's branches want."""
+    faults = list(faults)
+    kinds = [fault.kind for fault in faults if fault.kind in KINDS]
+    if len(kinds) == len(faults):
+        return wrong_kind(location, kinds, found)
+    words = [str(word) for one in shape.at(location) for word in get_args(one)]
+    expected = any_of(dict.fromkeys([*words, *(KINDS[kind] for kind in kinds)]))
+    hint = f"write `{location[-1]}: {words[0]}`"
+    return Finding(location, f"expected {expected}, found {describe(found)}", hint)
 
 
 def wrong_kind(location: Location, kinds: Iterable[str], found: Any) -> Finding:
@@ -149,10 +170,15 @@ def _home(name: str, section: Location) -> str | None:
 
 
 def _literal(fault: Fault) -> Finding:
-    options = [option for one in shape.at(fault.location) for option in get_args(one)]
-    message = f"expected {any_of(map(str, options))}, found {describe(fault.found)}"
-    if len(options) == 1:
-        hint: str | None = f"write `{fault.location[-1]}: {options[0]}`"
+    alternatives = shape.at(fault.location)
+    options = [option for one in alternatives for option in get_args(one)]
+    others = [name for one, name in _PLAIN.items() if one in alternatives]
+    message = f"expected {any_of([*map(str, options), *others])}, found {describe(fault.found)}"
+    cure = _cure(("int_type",), fault.found) if others else None
+    if cure:
+        hint: str | None = cure
+    elif len(options) == 1:
+        hint = f"write `{fault.location[-1]}: {options[0]}`"
     else:
         hint = nearest(str(fault.found), tuple(map(str, options)))
     return Finding(fault.location, message, hint)

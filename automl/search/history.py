@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from automl.search.study import StudyTrial, best_of, restore
+from automl.search.journal import restore
+from automl.search.trial import StudyTrial, best_of
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """All trials so far and the search seconds spent."""
+    """All trials so far, the search seconds spent, and why the search ended, if it has."""
 
     trials: tuple[StudyTrial, ...]
     seconds: float
+    ended: str = ""
 
     def best(self, direction: str) -> StudyTrial | None:
         """Return the best trial so far by ``direction``."""
@@ -35,4 +37,5 @@ def read(path: Path) -> History:
         return History((), 0.0)
     study = optuna.load_study(study_name=names[0], storage=storage)
     trials = tuple(restore(trial) for trial in study.get_trials(deepcopy=False))
-    return History(trials, float(study.user_attrs.get("seconds", 0.0)))
+    facts = study.user_attrs
+    return History(trials, float(facts.get("seconds", 0.0)), str(facts.get("ended", "")))

@@ -1,12 +1,13 @@
 """The durable study: an Optuna journal file in the run folder, written by one controller.
 
-Knows how a journal survives a crash; knows nothing of sampling. Optuna's own tools
-(optuna-dashboard) open the file as it is.
+Knows how a journal survives a crash and what a trial looks like in it; knows nothing of sampling.
+Optuna's own tools (optuna-dashboard) open the file as it is.
 """
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,17 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from automl.plan import Configuration
+from automl.search.space import Encoded
+from automl.search.trial import Evaluation, State, StudyTrial
+
+STATES: Mapping[State, TrialState] = {
+    "complete": TrialState.COMPLETE,
+    "pruned": TrialState.PRUNED,
+    "failed": TrialState.FAIL,
+    "running": TrialState.RUNNING,
+}
 
 
 def repair(path: Path) -> None:
@@ -30,6 +42,41 @@ def repair(path: Path) -> None:
     if data and not data.endswith(b"\n"):
         with path.open("r+b") as stream:
             stream.truncate(data.rfind(b"\n") + 1)
+
+
+def restore(trial: FrozenTrial) -> StudyTrial:
+    """Return the trial that a journal's record stands for."""
+    facts = trial.user_attrs
+    states = {value: key for key, value in STATES.items()}
+    evaluations = tuple(
+        _evaluation(facts, step, value) for step, value in sorted(trial.intermediate_values.items())
+    )
+    seconds = evaluations[-1].seconds if evaluations else 0.0
+    return StudyTrial(
+        number=trial.number,
+        configuration=Configuration(facts["candidate"], facts["hyperparameters"]),
+        state=states[trial.state],
+        evaluations=evaluations,
+        seconds=float(facts.get("seconds", seconds)),
+        attempts=int(facts.get("attempts", 0)),
+        micro_batch=facts.get("micro_batch"),
+        failure=facts.get("failure"),
+        message=facts.get("message", ""),
+        paused=bool(facts.get("paused")) and trial.state is TrialState.RUNNING,
+        passed=int(facts.get("passed", 0)),
+        costs=facts.get("costs", {}),
+        seed=facts.get("seed"),
+        repeat_of=facts.get("repeat_of"),
+        checkpoint_bytes=int(facts.get("checkpoint_bytes", 0)),
+    )
+
+
+def _evaluation(facts: Mapping[str, Any], step: int, value: float) -> Evaluation:
+    report = facts.get("reports", {}).get(str(step))
+    if report is None:  # a journal of version 0.1
+        return Evaluation(step, int(facts.get("samples", {}).get(str(step), 0)), value)
+    samples, seconds, also = report
+    return Evaluation(step, int(samples), value, also, float(seconds))
 
 
 class Journal:
@@ -51,11 +98,13 @@ class Journal:
             # Nothing is drawn from this study; the default sampler would search at every report.
             sampler=optuna.samplers.RandomSampler(),
         )
+        self._storage = storage
+        self._identifiers = [trial._trial_id for trial in self._study.get_trials(deepcopy=False)]
 
     @property
-    def trials(self) -> list[FrozenTrial]:
+    def trials(self) -> list[StudyTrial]:
         """All trials as recorded."""
-        return list(self._study.trials)
+        return [restore(trial) for trial in self._study.get_trials(deepcopy=False)]
 
     @property
     def attributes(self) -> dict[str, Any]:
@@ -66,31 +115,36 @@ class Journal:
         """Record an attribute of the study."""
         self._study.set_user_attr(key, value)
 
-    def add(
-        self, parameters: dict[str, Any], distributions: dict[str, Any], attributes: dict[str, Any]
-    ) -> None:
+    def add(self, trial: StudyTrial, encoded: Encoded | None) -> None:
         """Record a new running trial; its number is the count of trials before it."""
-        self._study.add_trial(
-            create_trial(
-                state=TrialState.RUNNING,
-                params=parameters,
-                distributions=distributions,
-                user_attrs=attributes,
-            )
+        facts = {
+            "candidate": trial.configuration.candidate,
+            "hyperparameters": dict(trial.configuration.hyperparameters),
+        }
+        extra = {"seed": trial.seed, "repeat_of": trial.repeat_of}
+        frozen = create_trial(
+            state=TrialState.RUNNING,
+            params=dict(encoded.parameters) if encoded else {},
+            distributions=dict(encoded.distributions) if encoded else {},
+            user_attrs=facts | {key: value for key, value in extra.items() if value is not None},
+        )
+        identifier = self._storage.create_new_trial(self._study._study_id, frozen)
+        self._identifiers.append(identifier)
+
+    def report(self, number: int, evaluation: Evaluation, trial: StudyTrial) -> None:
+        """Record one evaluation of a running trial that has had those of ``trial`` before."""
+        every = (*trial.evaluations, evaluation)
+        reports = {str(one.number): (one.samples, one.seconds, dict(one.also)) for one in every}
+        self.set(number, "reports", reports)
+        self._storage.set_trial_intermediate_value(
+            self._identifiers[number], evaluation.number, evaluation.value
         )
 
-    def report(self, number: int, step: int, value: float) -> None:
-        """Record one evaluation of a running trial."""
-        self._trial(number).report(value, step)
-
-    def set_trial_attribute(self, number: int, key: str, value: Any) -> None:
+    def set(self, number: int, key: str, value: Any) -> None:
         """Record an attribute of a running trial."""
-        self._trial(number).set_user_attr(key, value)
+        self._storage.set_trial_user_attr(self._identifiers[number], key, value)
 
-    def tell(self, number: int, state: TrialState, value: float | None) -> None:
-        """Record the end of a running trial; Optuna raises ValueError when it has ended before."""
-        self._study.tell(number, value if state is TrialState.COMPLETE else None, state=state)
-
-    def _trial(self, number: int) -> optuna.trial.Trial:
-        identifier = self._study.get_trials(deepcopy=False)[number]._trial_id
-        return optuna.trial.Trial(self._study, identifier)
+    def tell(self, number: int, state: State, value: float | None) -> None:
+        """Record the end of a running trial; Optuna raises an error when it has ended before."""
+        values = [value] if state == "complete" and value is not None else None
+        self._storage.set_trial_state_values(self._identifiers[number], STATES[state], values)

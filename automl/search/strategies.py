@@ -15,20 +15,25 @@ STARTUP_TRIALS = 5
 """Trials drawn at random before TPE models the space, and finished before the median prunes."""
 
 
-def sampler(plan: Plan, number: int) -> BaseSampler:
-    """Return the plan's sampler for trial ``number``, seeded by the plan's seed and that number.
+def seed(plan: Plan, *what: int | str) -> int:
+    """Return a seed of its own for everything that is drawn: the plan's seed and what it is for.
 
     A sampler made once and seeded once would repeat its draws after a restart.
     """
-    seed = zlib.crc32(f"{plan.search.seed}:{number}".encode())
+    return zlib.crc32(":".join(str(part) for part in (plan.search.seed, *what)).encode())
+
+
+def sampler(plan: Plan, number: int, redraw: int = 0) -> BaseSampler:
+    """Return the plan's sampler for trial ``number``; ``redraw`` counts draws thrown away."""
+    own = seed(plan, number, *([redraw] if redraw else []))
     if plan.search.sampler == "random":
-        return RandomSampler(seed=seed)
+        return RandomSampler(seed=own)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         # The space is conditional on the candidate: groups keep each candidate's own parameters
         # sampled jointly instead of one by one.
         return TPESampler(
-            seed=seed,
+            seed=own,
             n_startup_trials=STARTUP_TRIALS,
             multivariate=True,
             group=True,
@@ -41,9 +46,9 @@ def pruner(plan: Plan) -> BasePruner:
 
     The first evaluation never prunes: after one epoch the rank correlation with the end is weak.
     """
-    if plan.search.pruner == "median":
+    if plan.search.strategy == "median":
         return MedianPruner(n_startup_trials=STARTUP_TRIALS - 1, n_warmup_steps=2)
-    if plan.search.pruner == "hyperband":
+    if plan.search.strategy == "hyperband":
         return HyperbandPruner(min_resource=2, max_resource=_longest(plan))
     return NopPruner()
 

@@ -15,7 +15,7 @@ from automl.errors import InputError, Problem
 from automl.rundir import RunDir
 
 PIPELINES = ("text-classification",)
-"""The pipelines that take one text and give labels with scores."""
+"""The pipelines that take a text, or a pair of them, and give labels with scores."""
 
 
 class Prediction(TypedDict):
@@ -24,6 +24,13 @@ class Prediction(TypedDict):
     label: str
     score: float
     scores: NotRequired[dict[str, float]]
+
+
+class Pair(TypedDict):
+    """Two texts that are labelled together, under the names a pipeline knows them by."""
+
+    text: str
+    text_pair: str
 
 
 class Predictor:
@@ -54,9 +61,11 @@ class Predictor:
         )
 
     def predict(
-        self, texts: Iterable[str], *, batch_size: int = 1, top: int = 1
+        self, texts: Iterable[str | Pair], *, batch_size: int = 1, top: int = 1
     ) -> Iterator[Prediction]:
         """Yield a prediction for each text, in order, reading ``batch_size`` texts at a time.
+
+        What a bundle was trained on decides whether it takes texts or pairs.
 
         A batch is padded to its longest text, which moves scores in the seventh digit. ``top``
         above 1 adds the scores of that many classes, the most probable first.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
@@ -19,8 +19,8 @@ from automl.data.streams import opened, text_of
 from automl.errors import DataError, Problem
 from automl.recipe.loaded import nearest
 
-TEXT = "text"
-"""The column's name where a row is nothing but its text."""
+TEXT, PAIR = "text", "text_pair"
+"""The columns' names where a row is nothing but its text, or its two texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,25 +53,35 @@ def read(path: Path, format: str | None = None) -> Iterator[Row]:
                 ) from error
 
 
-def text_column(row: Row, wanted: str | None, trained: str, usual: Iterable[str]) -> str:
+def text_column(
+    row: Row,
+    wanted: str | None,
+    trained: str,
+    usual: Iterable[str],
+    *,
+    taken: Collection[str] = (),
+    option: str = "--column",
+) -> str:
     """Return the name of the column that holds the texts.
 
     That is ``wanted``; else the column of the training data; else the first ``usual`` name there
-    is; else the only column. Raises DataError listing the columns.
+    is; else the only column that is not ``taken``. Raises DataError listing the columns, with a
+    hint that names ``option``.
     """
     there = tuple(row.columns)
+    free = [name for name in there if name not in taken]
     for name in (wanted,) if wanted else (trained, *usual):
         if name in there:
             return name
-    if wanted is None and len(there) == 1:
-        return there[0]
+    if wanted is None and len(free) == 1:
+        return free[0]
     missing = wanted or trained
     raise DataError(
         Problem(
             f"{row.place}: there is no column {missing!r}; there are {', '.join(map(repr, there))}",
             hint=nearest(missing, there)
             if wanted
-            else "name it: --column " + next(iter(there), "NAME"),
+            else f"name it: {option} {next(iter(free), 'NAME')}",
         )
     )
 

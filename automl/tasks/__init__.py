@@ -6,7 +6,7 @@ the worker read the same file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
@@ -64,7 +64,10 @@ class Task(Protocol):
         max_length: int,
         labels: Sequence[str],
     ) -> dict[str, list[Any]]:
-        """Return model inputs by name, one entry a row, unpadded, truncated to ``max_length``."""
+        """Return model inputs by name, one entry a row, unpadded, truncated to ``max_length``.
+
+        Targets are under ``labels``; without a column of classes or numbers there are none.
+        """
         ...
 
     def build(
@@ -74,7 +77,12 @@ class Task(Protocol):
         hyperparameters: Mapping[str, Scalar],
         trust_remote_code: bool,
     ) -> PreTrainedModel:
-        """Return the pretrained model in float32 with a head for ``labels``."""
+        """Return the pretrained model in float32 with a head for ``labels``.
+
+        Hyperparameters that are absent mean the default. Raises CandidateError with a plain reason
+        when weights outside the head would be random, or when the family can't be what the
+        hyperparameters ask for.
+        """
         ...
 
     def collator(self, tokenizer: PreTrainedTokenizerBase) -> Callable[[list[Any]], Any]:
@@ -111,8 +119,11 @@ class Task(Protocol):
     floor_description: str
     """The floor's method in words, for screen and card."""
 
-    def usage(self, repository: str, max_length: int) -> str:
-        """Return the Python lines that load the bundle and predict, for the model card."""
+    def usage(self, repository: str, max_length: int, roles: Collection[str] = ()) -> str:
+        """Return the Python lines that load the bundle and predict, for the model card.
+
+        ``roles`` are those the training data had; empty stands for the required ones.
+        """
         ...
 
 

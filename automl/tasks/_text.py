@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import CandidateError
 from automl.plan import Scalar
+from automl.tasks import _layers, _pooling
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -70,9 +71,12 @@ def load_model(
 ) -> PreTrainedModel:
     """Return the folder's model in float32 with a head of ``auto_class``, given ``settings``.
 
-    Head weights that are absent or of another size are drawn from torch's generator. Raises
-    CandidateError with a plain reason when the config is unreadable or any other weight is missing
-    or of another shape: such a model would train from noise without a word.
+    Head weights that are absent or of another size are drawn from torch's generator. Of the
+    hyperparameters, ``dropout`` is the head's, ``pooling`` is ``stock`` or ``mean``,
+    ``keep_layers`` leaves the first so many layers, and what ``freeze_embeddings`` names asks for
+    no gradient. Raises CandidateError with a plain reason when the config is unreadable, when it
+    knows no such pooling or layers, or when any weight outside the head is missing or of another
+    shape: such a model would train from noise without a word.
     """
     import torch
     import transformers
@@ -95,6 +99,9 @@ def load_model(
         raise CandidateError(
             f"{len(lost)} of its weights are missing or of another shape, e.g. {lost[0]}"
         )
+    _pooling.pool(model, str(hyperparameters.get("pooling", _pooling.STOCK)))
+    if hyperparameters.get("freeze_embeddings", False):
+        _layers.embeddings(model).requires_grad_(False)
     return model
 
 
@@ -115,6 +122,9 @@ def _load_config(
         known = next((name for name in DROPOUTS if hasattr(config, name)), None)
         if known is not None:
             setattr(config, known, float(dropout))
+    if (kept := hyperparameters.get("keep_layers")) is not None:
+        _layers.keep(config, int(kept))
+    _pooling.configure(config, str(hyperparameters.get("pooling", _pooling.STOCK)))
     if getattr(config, "pad_token_id", None) is None:
         config.pad_token_id = load_tokenizer(path, trust_remote_code).pad_token_id
     return config

@@ -5,7 +5,7 @@ Knows rows by role; no neural network, no tokenizer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from automl.tasks._text import texts
@@ -27,17 +27,18 @@ def log_probabilities(
     others: Mapping[str, Mapping[str, Sequence[Any]]],
     labels: Sequence[str],
     seed: int,
+    roles: Sequence[str] = ("text",),
 ) -> dict[str, np.ndarray]:
-    """Fit on ``train`` (roles text and label) and return log-probabilities by name of ``others``.
+    """Fit on ``train`` (``roles`` and label) and return log-probabilities by name of ``others``.
 
-    Arrays are float32 (rows, classes) in ``labels``' order. Raises ValueError from scikit-learn
-    when train holds fewer than two classes.
+    Of several texts a row, each is counted by itself. Arrays are float32 (rows, classes) in
+    ``labels``' order. Raises ValueError from scikit-learn when train holds fewer than two classes.
     """
     import numpy as np
     from sklearn.linear_model import LogisticRegression
 
-    vectoriser = _vectoriser(len(train["text"]))
-    features = vectoriser.fit_transform(texts(train["text"])).astype(np.float32)
+    vectorisers = {role: _vectoriser(len(train[role])) for role in roles}
+    features = _beside(v.fit_transform(texts(train[role])) for role, v in vectorisers.items())
     classifier = LogisticRegression(
         C=INVERSE_REGULARISATION, max_iter=200, tol=1e-3, random_state=seed
     ).fit(features, [str(label) for label in train["label"]])
@@ -45,12 +46,20 @@ def log_probabilities(
     found = {}
     for name, rows in others.items():
         known = classifier.predict_proba(
-            vectoriser.transform(texts(rows["text"])).astype(np.float32)
+            _beside(v.transform(texts(rows[role])) for role, v in vectorisers.items())
         )
         probabilities = np.zeros((len(known), len(labels)))
         probabilities[:, columns] = known
         found[name] = np.log(np.maximum(probabilities, LEAST_PROBABILITY)).astype(np.float32)
     return found
+
+
+def _beside(parts: Iterable[Any]) -> Any:
+    """Return sparse matrices with the same rows as one, in float32."""
+    import numpy as np
+    from scipy.sparse import hstack
+
+    return hstack(list(parts), format="csr").astype(np.float32)
 
 
 def _vectoriser(rows: int) -> Any:

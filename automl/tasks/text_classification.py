@@ -1,8 +1,11 @@
-"""Text classification: one text in, one of several classes out. Knows no trial and no recipe."""
+"""Text classification: a text, or a pair of them, in; one of several classes out.
+
+Knows no trial and no recipe.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -19,27 +22,43 @@ if TYPE_CHECKING:
 
     from automl.jobs import SplitScore
 
+PAIR = "text_pair"
+_FIRST_TEXTS = (
+    "text", "sentence", "body", "content", "message", "utterance", "review",
+    "text1", "text_1", "text_a", "sentence1", "sentence_1", "sentence_a", "question1", "premise",
+)  # fmt: skip
+_SECOND_TEXTS = (
+    "text_pair", "text2", "text_2", "text_b", "sentence2", "sentence_2", "sentence_b", "question2",
+    "hypothesis",
+)  # fmt: skip
+_CLASSES = ("label", "labels", "class", "category", "target", "intent", "queue")
 _USAGE = """\
 from transformers import pipeline
 
 classify = pipeline(
     "text-classification", model={repository!r}, truncation=True, max_length={max_length}
 )
-print(classify("Put a text here."))
+print(classify({example}))
 """
+_ONE_TEXT = '"Put a text here."'
+_TWO_TEXTS = '{"text": "Put a text here.", "text_pair": "Put the other one here."}'
 
 
 @dataclass(frozen=True, slots=True)
 class TextClassification:
-    """Single-label classification of one text. The contracts are those of ``automl.tasks.Task``."""
+    """Single-label classification of a text, or of two together where ``text_pair`` is there.
+
+    The contracts are those of ``automl.tasks.Task``.
+    """
 
     name: str = "text-classification"
     pipeline_tag: str = "text-classification"
     auto_class: str = "AutoModelForSequenceClassification"
     mapping: str = "MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES"
     roles: tuple[Role, ...] = (
-        Role("text", "text", True, ("text", "sentence", "body", "content", "message", "utterance")),
-        Role("label", "class", True, ("label", "class", "category", "target", "intent", "queue")),
+        Role("text", "text", True, _FIRST_TEXTS),
+        Role(PAIR, "text", False, _SECOND_TEXTS),
+        Role("label", "class", True, _CLASSES),
     )
     metrics: tuple[Metric, ...] = CLASSIFICATION
     objective: str = "macro_f1"
@@ -54,9 +73,11 @@ class TextClassification:
     ) -> dict[str, list[Any]]:
         """Return the tokenizer's inputs, and ``labels`` (class indices) where rows have a label.
 
-        Raises DataError naming a label that is not one of ``labels``.
+        Of a pair that is too long, the longer text is cut. Raises DataError naming a label that is
+        not one of ``labels``.
         """
-        inputs = tokenizer(texts(columns["text"]), truncation=True, max_length=max_length)
+        pairs = [texts(columns[role]) for role in _text_roles(columns)]
+        inputs = tokenizer(*pairs, truncation=True, max_length=max_length)
         encoded = {name: list(inputs[name]) for name in inputs}
         if "label" in columns:
             encoded["labels"] = _indices(columns["label"], labels)
@@ -69,7 +90,7 @@ class TextClassification:
         hyperparameters: Mapping[str, Scalar],
         trust_remote_code: bool,
     ) -> PreTrainedModel:
-        """Return the model with a head for ``labels``; ``dropout`` is the head's.
+        """Return the model with a head for ``labels``; see ``_text.load_model`` for the rest.
 
         Raises CandidateError with a plain reason when anything but the head would be random.
         """
@@ -117,11 +138,16 @@ class TextClassification:
         seed: int,
     ) -> dict[str, np.ndarray]:
         """Return log-probabilities by split of ``floor_description``, trained on ``train``."""
-        return log_probabilities(train, others, labels, seed)
+        return log_probabilities(train, others, labels, seed, _text_roles(train))
 
-    def usage(self, repository: str, max_length: int) -> str:
+    def usage(self, repository: str, max_length: int, roles: Collection[str] = ()) -> str:
         """Return the Python lines that load the bundle and predict."""
-        return _USAGE.format(repository=repository, max_length=max_length)
+        example = _TWO_TEXTS if PAIR in roles else _ONE_TEXT
+        return _USAGE.format(repository=repository, max_length=max_length, example=example)
+
+
+def _text_roles(columns: Collection[str]) -> list[str]:
+    return [role for role in ("text", PAIR) if role in columns]
 
 
 def _indices(values: Sequence[Any], labels: Sequence[str]) -> list[int]:

@@ -8,53 +8,27 @@ from __future__ import annotations
 import math
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase, TrainerCallback, TrainerControl, TrainerState
+from transformers import TrainerCallback, TrainerControl, TrainerState
 
-from automl.events import Paused, Progressed, Reported, Saved, Started, Stopped
-from automl.jobs import TrialSpec
-from automl.rundir import TrialDir
-from automl.tasks import Task
-from automl.worker import checkpoints, device, durable, snapshot
+from automl.events import Progressed, Reported, Saved, Started
+from automl.worker import checkpoints, costs, device, durable, head_start, snapshot
+from automl.worker.attempt import Leave, Setting, leaving
 from automl.worker.failures import NotANumber
-from automl.worker.orders import Order, Orders
-from automl.worker.pace import Pace
+from automl.worker.orders import Order
 from automl.worker.prediction import predict
-from automl.worker.ranks import Ranks
-from automl.worker.reporter import PROGRESS_SECONDS, Reporter
+from automl.worker.reporter import PROGRESS_SECONDS
 from automl.worker.snapshot import TrialProgress
-from automl.worker.store import Rows
 
+WAITING_SECONDS = 5.0
+"""How often a trial that waits at a rung says that it is alive."""
 EVALUATION_ROWS = 4
 """Evaluation takes this many times the rows of a training step at once: it keeps no gradients."""
-
-
-class Leave(Exception):
-    """The attempt ends here, in good order; ``event`` says how."""
-
-    def __init__(self, event: Paused | Stopped) -> None:
-        self.event = event
-        super().__init__(event.type)
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """All that stays the same during an attempt."""
-
-    trial: TrialDir
-    spec: TrialSpec
-    task: Task
-    tokenizer: PreTrainedTokenizerBase
-    validation: Rows
-    collate: Callable[[list[Any]], Any]
-    pace: Pace
-    ranks: Ranks
-    reporter: Reporter
-    orders: Orders
 
 
 class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
@@ -89,8 +63,13 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
         )
         self.began = self.saved = time.monotonic()
         self.mark = (state.global_step, 0.0, self.began)
+        if state.global_step == 0 and setting.spec.hyperparameters.get("head_init") == "probe":
+            self._give_head_start()
         if self.progress.pending:
             self._evaluate(state.global_step)
+        elif self._at_rung(state.global_step):
+            self._ask_again(state.global_step)
+        self.mark = (state.global_step, 0.0, time.monotonic())
 
     def on_epoch_begin(
         self, args: Any, state: TrainerState, control: TrainerControl, **_: Any
@@ -113,22 +92,69 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
             self._answer(self.setting.orders.poll(), step)
             self._tell(step)
 
+    def _give_head_start(self) -> None:
+        """Fit the classifier; an attempt that must leave meanwhile begins anew."""
+        setting = self.setting
+
+        def between() -> None:
+            order = setting.orders.poll()
+            if order != "go_on":
+                raise Leave(leaving(order, 0))
+            self._say_progress(0, PROGRESS_SECONDS)
+
+        head_start.give(
+            self.trainer.model,
+            self.trainer.train_dataset,
+            setting.collate,
+            EVALUATION_ROWS * setting.pace.micro_batch,
+            setting.spec.seed,
+            setting.ranks,
+            between,
+        )
+
     # -- answers ----------------------------------------------------------------------------
 
     def _answer(self, order: Order, step: int, pending: bool = False) -> None:
         if order == "go_on":
             return
-        if order == "stop":
-            raise Leave(Stopped(step))
-        self._save(step, pending)
-        raise Leave(Paused(step, "parent_gone" if order == "parent_gone" else "requested"))
+        if order != "stop":
+            self._save(step, pending)
+        raise Leave(leaving(order, step))
+
+    # -- rungs ------------------------------------------------------------------------------
+
+    def _at_rung(self, step: int) -> bool:
+        return self.setting.pace.rung(step, self.setting.spec.rungs)
+
+    def _ask_again(self, step: int) -> None:
+        """Wait for an answer that an earlier attempt at this rung did not live to hear.
+
+        A report that was lost with a power cut leaves nothing to ask about: training goes on.
+        """
+        known = self.setting.reporter.reported(self.progress.evaluations, step)
+        if self.setting.ranks.share(known is not None):
+            if known is not None:
+                self.setting.reporter.say(replace(known, rung=True))
+            self._wait(step)
+
+    def _wait(self, step: int) -> None:
+        """Hold still until the trial is told to go on; leave if it is told otherwise."""
+        with self._uncounted():
+            order = self.setting.orders.wait(lambda: self._say_progress(step, WAITING_SECONDS))
+        self._answer(order, step)
+
+    @contextmanager
+    def _uncounted(self) -> Iterator[None]:
+        """Take what happens meanwhile for no work of the trial's."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.began += time.monotonic() - began
 
     def _tell(self, step: int) -> None:
         """Say how far training is, every second; look at the loss while at it."""
-        if (
-            not self.setting.ranks.first
-            or self.setting.reporter.silent_seconds() < PROGRESS_SECONDS
-        ):
+        if not self._is_silent(PROGRESS_SECONDS):
             return
         began, loss_before, then = self.mark
         loss, now = self._check_loss(), time.monotonic()
@@ -137,6 +163,15 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
             samples = self.setting.pace.samples(step) - self.setting.pace.samples(began)
             self.speed = samples / max(now - then, 1e-9)
         self.mark = (step, loss, now)
+        self._say_progress(step)
+
+    def _is_silent(self, seconds: float) -> bool:
+        return self.setting.ranks.first and self.setting.reporter.silent_seconds() >= seconds
+
+    def _say_progress(self, step: int, silence: float = 0.0) -> None:
+        """Say how far training is, once nothing was said of it for so many seconds."""
+        if not self._is_silent(silence):
+            return
         self.setting.reporter.say(
             Progressed(
                 step,
@@ -161,25 +196,46 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
         """Score the validation split, keep the model if it is the best so far, report, save.
 
         An evaluation that a lost attempt has reported is taken from its report, if the model it
-        may have kept is still there; it is never reported twice.
+        may have kept is still there; it is reported twice only where it asks for an answer.
         """
         setting, number = self.setting, self.progress.evaluations + 1
         known = setting.reporter.reported(number, step)
         if known is not None and setting.trial.best.exists():
             self._count(number, known.metrics, known.best)
+            report = known
         else:
-            self._check_loss()
-            metrics = self._score(step)
-            best = self._improves(metrics[setting.spec.metric])
-            if best and setting.ranks.first:
-                self._keep()
-            self._count(number, metrics, best)
-            if known is None:
-                samples = setting.pace.samples(step)
-                setting.reporter.say(Reported(number, step, samples, metrics, self.seconds(), best))
+            found = self._judge(number, step)
+            report = found if known is None else known
+        rung = self._at_rung(step)
+        if known is None or rung:
+            setting.reporter.say(replace(report, rung=rung))
         waited = time.monotonic() - self.saved >= setting.spec.checkpoint_seconds
         if setting.ranks.share(waited) and step < setting.pace.total_steps:
             self._save(step)
+        if rung:
+            self._wait(step)
+
+    def _judge(self, number: int, step: int) -> Reported:
+        """Score the model and keep it if it is the best so far."""
+        setting = self.setting
+        self._check_loss()
+        metrics = self._score(step)
+        best = self._improves(metrics[setting.spec.metric])
+        if best and setting.ranks.first:
+            self._keep()
+        self._count(number, metrics, best)
+        seconds = self.seconds()
+        with self._uncounted():
+            costs = self._costs() if number == 1 and setting.spec.costs else {}
+        samples = setting.pace.samples(step)
+        return Reported(number, step, samples, metrics, seconds, best, costs=costs)
+
+    def _costs(self) -> dict[str, float]:
+        if not self.setting.ranks.first:
+            return {}
+        setting = self.setting
+        rows = costs.typical(setting.validation)
+        return costs.measure(self.trainer.model, rows, setting.collate, setting.trial.best)
 
     def _score(self, step: int) -> dict[str, float]:
         """Return the metrics on the validation split, every row predicted by exactly one rank."""

@@ -7,6 +7,7 @@ import sys
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
+import psutil
 import torch
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -44,6 +45,13 @@ def autocast(precision: Precision, device: torch.device) -> AbstractContextManag
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(device.type, dtype=_TYPES[precision])
+
+
+def memory(device: torch.device) -> int:
+    """Return the bytes this process holds now, on the GPU or else in memory."""
+    if device.type == "cuda":
+        return int(torch.cuda.memory_allocated(device))
+    return int(psutil.Process().memory_info().rss)
 
 
 def peak_memory(device: torch.device) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -45,6 +46,16 @@ class Pace:
         passed = self.samples(step) // self.evaluation_samples
         before = self.samples(step - 1) // self.evaluation_samples
         return step > 0 and (passed > before or step == self.total_steps)
+
+    def rung(self, step: int, rungs: Sequence[int]) -> bool:
+        """Return whether the evaluation after ``step`` is the first at or past one of ``rungs``.
+
+        ``rungs`` are samples seen. The last step is none: a trial at its end has nothing to ask.
+        """
+        if not self.due(step) or step >= self.total_steps:
+            return False
+        before = next((each for each in range(step - 1, 0, -1) if self.due(each)), 0)
+        return any(self.samples(before) < level <= self.samples(step) for level in rungs)
 
     def evaluations(self, step: int) -> int:
         """Return how many evaluations are due up to and including ``step``."""

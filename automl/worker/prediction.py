@@ -28,8 +28,11 @@ def predict(
     share: tuple[int, int] = (0, 1),
     between: Callable[[], None] = lambda: None,
     context: Callable[[], AbstractContextManager[object]] = nullcontext,
+    outputs: int | None = None,
 ) -> Logits:
     """Return float32 logits (rows, outputs) in row order, the model left in evaluation mode.
+
+    ``outputs`` is the logits' number where it is not that of the model's classes.
 
     ``share`` (rank, processes) predicts every so-manieth batch and leaves zeros elsewhere, so that
     adding up all ranks' answers gives each row once. ``between`` is called equally often on every
@@ -37,7 +40,7 @@ def predict(
     """
     rank, processes = share
     device = next(model.parameters()).device
-    found = np.zeros((len(rows), model.config.num_labels), dtype=np.float32)
+    found = np.zeros((len(rows), outputs or model.config.num_labels), dtype=np.float32)
     batches = list(by_length(rows, batch_size))
     model.eval()
     for start in range(0, len(batches), processes):

@@ -54,4 +54,12 @@ def _result(spec: jobs.Spec) -> Any:
             from automl.worker.measuring import measure
 
             return measure(spec)
+        case jobs.ScreenSpec():
+            from automl.worker.screening import screen
+
+            return screen(spec)
+        case jobs.SoupSpec():
+            from automl.worker.soup import soup
+
+            return soup(spec)
     raise TypeError(f"{type(spec).__name__} is not a job")

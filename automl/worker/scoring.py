@@ -12,7 +12,7 @@ from automl import tasks
 from automl.data.tables import read_table
 from automl.jobs import ScoreResult, ScoreSpec, SplitScore
 from automl.tasks._text import load_tokenizer
-from automl.worker import device, models, store
+from automl.worker import costs, device, models, store
 from automl.worker.prediction import Logits, predict
 
 
@@ -39,6 +39,9 @@ def score(spec: ScoreSpec) -> ScoreResult:
         seconds, count = seconds + spent, count + len(rows)
     return ScoreResult(
         splits=splits,
+        costs=costs.measure(
+            model, costs.typical(rows), task.collator(tokenizer), Path(spec.model.path)
+        ),
         description=f"{type(model).__name__}, {models.parameters(model):,} parameters",
         seconds=seconds,
         samples_per_second=count / max(seconds, 1e-9),

@@ -66,6 +66,19 @@ class Rows:
         found: Array = np.max(spans, axis=0) if spans else np.zeros(self.length, dtype=np.int64)
         return found
 
+    def take(self, rows: npt.NDArray[np.int64]) -> Rows:
+        """Return the rows with these indices, in this order, copied."""
+        found: dict[str, Array | Ragged] = {}
+        for name, column in self.columns.items():
+            if isinstance(column, Ragged):
+                parts = [column[int(row)] for row in rows]
+                ends = np.cumsum([0, *map(len, parts)])
+                flat = np.concatenate(parts) if parts else column.values[:0]
+                found[name] = Ragged(flat, ends.astype(np.int64))
+            else:
+                found[name] = column[rows]
+        return Rows(len(rows), found)
+
     def scalars(self, name: str) -> Array:
         """Return a scalar column whole; KeyError when there is none of that name."""
         column = self.columns[name]

@@ -32,7 +32,9 @@ class TrialTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         collate: Callable[[list[Any]], Any],
         conduct: Conduct,
         faults: Faults,
+        factors: Mapping[str, float],
     ) -> None:
+        """``factors`` are of the learning rate, by parameter name; empty where all are alike."""
         # Heads take **kwargs and ignore the count Trainer passes in them; Trainer, believing that
         # they divided by it, would multiply loss and gradient by the accumulation factor.
         model.accepts_loss_kwargs = False
@@ -44,12 +46,39 @@ class TrialTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         self.conduct = conduct
         conduct.trainer = self
         self.faults = faults
+        self.factors = factors
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=arguments.device)
         """Sum of each step's mean loss on this process since the attempt began; never synced."""
         self._step_rows = 0
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGrouped:
         return self.sampler
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Return Trainer's own optimizer, its parameters grouped by their learning rate too."""
+        if self.factors:
+            kind, settings = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+            self.optimizer = kind(self._groups(), **settings)
+        else:
+            super().create_optimizer(model)
+        made: torch.optim.Optimizer = self.optimizer
+        return made
+
+    def _groups(self) -> list[dict[str, Any]]:
+        decaying = set(self.get_decay_parameter_names(self.model))
+        groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                group = self.factors[name], name in decaying
+                groups.setdefault(group, []).append(parameter)
+        return [
+            {
+                "params": parameters,
+                "lr": factor * self.args.learning_rate,
+                "weight_decay": self.args.weight_decay if decays else 0.0,
+            }
+            for (factor, decays), parameters in groups.items()
+        ]
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device

@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from pathlib import Path
+from typing import Any
 
 import torch
 import transformers
@@ -20,10 +21,12 @@ from automl.data.tables import read_table
 from automl.events import Failed, Finished, Paused, Stopped
 from automl.jobs import TrialSpec
 from automl.rundir import TrialDir
+from automl.tasks import _pooling
 from automl.tasks._text import load_tokenizer
 from automl.worker import (
     cache,
     checkpoints,
+    depths,
     device,
     durable,
     failures,
@@ -32,9 +35,11 @@ from automl.worker import (
     settings,
     snapshot,
 )
-from automl.worker.conduct import Conduct, Leave, Setting
+from automl.worker.attempt import Leave, Setting
+from automl.worker.conduct import Conduct
 from automl.worker.orders import Orders
 from automl.worker.pace import Pace
+from automl.worker.probe import METHOD, probe
 from automl.worker.ranks import Ranks, join, leave
 from automl.worker.reporter import Reporter
 from automl.worker.sampling import LengthGrouped
@@ -62,6 +67,8 @@ def train(trial: TrialDir, spec: TrialSpec) -> int:
 def _attempt(trial: TrialDir, spec: TrialSpec, reporter: Reporter) -> Finished | Paused | Stopped:
     torch.set_num_threads(spec.threads)
     device.select(spec.devices)
+    if spec.hyperparameters.get("method") == METHOD:
+        return probe(trial, spec, reporter)
     paced = settings.pace(spec, read_table(Path(spec.data.tables["train"])).num_rows)
     came = int(os.environ.get("WORLD_SIZE", "1"))
     if came != spec.processes:
@@ -136,4 +143,25 @@ def assemble(
     progress = TrialProgress() if checkpoint is None else snapshot.read_progress(checkpoint)
     sampler = LengthGrouped(rows["train"].lengths, paced.batch_size, spec.seed)
     conduct = Conduct(setting, progress)
-    return TrialTrainer(model, arguments, rows["train"], sampler, collate, conduct, injected)
+    return TrialTrainer(
+        model,
+        arguments,
+        rows["train"],
+        sampler,
+        collate,
+        conduct,
+        injected,
+        _factors(model, spec),
+    )
+
+
+def _factors(model: Any, spec: TrialSpec) -> dict[str, float]:
+    """Return the factors of the learning rate by parameter name; none where all are alike."""
+    chosen = spec.hyperparameters
+    pooling = str(chosen.get("pooling", _pooling.STOCK))
+    return depths.factors(
+        model,
+        float(chosen.get("layer_decay", 1.0)),
+        float(chosen.get("head_lr_multiplier", 1.0)),
+        _pooling.added_layers(model.config.to_dict(), pooling),
+    )

@@ -107,6 +107,8 @@ def test_plan_shows_data_candidates_space_and_budget(recipe, folder: Path) -> No
         "searched",
         "3e-05 to 0.003, log",
         "refused broken: it has no config.json",
+        "search: sampler tpe, strategy promotion with rungs at ",
+        "8 starts before sampling",
         "budget: 20 trials",
     ):
         assert said in done.stdout

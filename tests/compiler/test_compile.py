@@ -215,6 +215,63 @@ def test_a_limit_on_disk_refuses_what_is_larger(recipe, folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_limit_that_fewer_layers_keep_leaves_those(recipe, folder: Path) -> None:
+    whole = compiled(recipe(PLAIN), folder).plan.candidates[0]
+    assert "keep_layers" not in {each.name for each in whole.space}
+    limit = f"objective: {{subject_to: [parameters < {whole.parameters}]}}"
+    (smaller,) = compiled(recipe(PLAIN, limit), folder).plan.candidates
+    kept = next(each for each in smaller.space if each.name == "keep_layers")
+    assert (kept.choices, kept.default) == ((1,), 1)
+    assert all(start.get("keep_layers", 1) == 1 for start in smaller.portfolio)
+
+
+@pytest.mark.slow
+def test_a_grid_over_a_range_that_only_some_models_have_is_refused(recipe, folder: Path) -> None:
+    fixed = "learning_rate: 1e-4, weight_decay: 0, label_smoothing: 0"
+    loaded = recipe(PLAIN, f"search: {{sampler: grid, space: {{{fixed}}}}}")
+    with pytest.raises(RecipeError, match="layer_decay is a range by default") as caught:
+        compiled(loaded, folder)
+    assert "layer_decay" in (caught.value.problems[0].hint or "")
+    listed = recipe(PLAIN, f"search: {{sampler: grid, space: {{{fixed}, layer_decay: [0.9, 1]}}}}")
+    assert compiled(listed, folder).plan.search.sampler == "grid"
+
+
+@pytest.mark.slow
+def test_what_is_screened_out_is_ranked_and_refused_with_its_reason(recipe, folder: Path) -> None:
+    for name in ("second", "third"):
+        shutil.copytree(folder / "tiny", folder / name)
+        change_config(folder / name, hidden_dropout_prob=0.2 if name == "second" else 0.3)
+    models = "models: [{path: tiny}, {path: second}, {path: third}]"
+    found = compiled(
+        recipe(PLAIN, models, "search: {screen: {keep: 1, by: knn, rows: 100}}"), folder
+    )
+    ranks = [(each.rank, each.kept) for each in found.plan.screening]
+    assert ranks == [(1, True), (2, True), (3, False)]
+    assert len(found.plan.candidates) == 2
+    (refusal,) = found.plan.refused
+    assert "screened out" in refusal.reason
+    assert set(found.screening_seconds) == {"tiny", "second", "third"}
+    assert {each.id for each in found.plan.candidates} == set(found.models)
+
+
+AUTO = [
+    ("budget: {trials: 7}", ("tpe", "promotion", 0, 0.0)),
+    ("budget: {trials: 8}", ("tpe", "promotion", 1, 0.0)),
+    ("budget: {trials: 30, time: 1h}", ("tpe", "promotion", 3, 0.2)),
+    ("budget: {trials: null, time: 1h, finish: 0.3}", ("tpe", "promotion", 3, 0.3)),
+    ("search: {repeats: 0, sampler: random, strategy: none}", ("random", "none", 0, 0.0)),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("line", "meant"), AUTO, ids=[line for line, _ in AUTO])
+def test_auto_is_decided_in_the_plan(recipe, folder: Path, line: str, meant: object) -> None:
+    search = compiled(recipe(PLAIN, line), folder).plan.search
+    assert (search.sampler, search.strategy, search.repeats, search.finish_share) == meant
+    assert bool(search.rungs) == (search.strategy == "promotion")
+
+
+@pytest.mark.slow
 def test_what_does_not_fit_into_memory_is_refused_with_what_would(recipe, folder: Path) -> None:
     loaded = recipe(PLAIN, "search: {space: {batch_size: 65536}}")
     with pytest.raises(CandidateError, match=r"give search\.space\.batch_size values up to \d+"):

@@ -18,6 +18,7 @@ from automl.plan import (
     Goal,
     Parameter,
     Plan,
+    Prefer,
     Source,
 )
 from tests import factories
@@ -142,6 +143,19 @@ ALLOWED = [
         replace(BEFORE, goal=replace(BEFORE.goal, subject_to=("parameters <= 1M",))),
         "objective.subject_to changed: none → parameters <= 1M",
     ),
+    (
+        replace(BEFORE, goal=replace(BEFORE.goal, also={"latency_ms": "minimize"})),
+        "the further objectives changed: none → minimize latency_ms",
+    ),
+    (
+        replace(BEFORE, goal=replace(BEFORE.goal, prefer=Prefer("disk", 0.5))),
+        "objective.prefer changed: none → disk within 0.5",
+    ),
+    (
+        replace(BEFORE, search=replace(BEFORE.search, rungs=(100, 300))),
+        "search.rungs changed: none → 100, 300",
+    ),
+    (hub_candidate(portfolio=({}, {})), "acme--tiny: the portfolio changed: 0 → 2 starts"),
     (replace(BEFORE, versions={"torch": "3"}), "version torch changed: 2.13.0 → 3"),
 ]
 

@@ -10,6 +10,7 @@ from automl.compiler.hyperparameters import HYPERPARAMETERS
 from automl.compiler.priors import PRIORS, prior
 from automl.compiler.space import (
     Entry,
+    batch_sizes,
     faults,
     largest_batch,
     space,
@@ -18,12 +19,20 @@ from automl.compiler.space import (
 from automl.plan import Parameter
 from automl.recipe.schema import Range
 
-BERT = {"hidden_dropout_prob": 0.1}
+BERT: dict[str, object] = {
+    "model_type": "bert",
+    "num_hidden_layers": 6,
+    "hidden_dropout_prob": 0.1,
+}
+LLAMA: dict[str, object] = {"model_type": "llama", "num_hidden_layers": 5}
+STRANGER: dict[str, object] = {"model_type": "unheard-of"}
 SMALL = prior("bert", 22_000_000, 10_000)
 
 
-def made(wishes: dict[str, Entry], config: dict[str, object] = BERT) -> dict[str, Parameter]:
-    return {each.name: each for each in space(SMALL, config, wishes)}
+def made(
+    wishes: dict[str, Entry], config: dict[str, object] = BERT, *, smaller: bool = False
+) -> dict[str, Parameter]:
+    return {each.name: each for each in space(SMALL, config, wishes, smaller=smaller)}
 
 
 def holds(parameter: Parameter, value: object) -> bool:
@@ -35,7 +44,50 @@ def holds(parameter: Parameter, value: object) -> bool:
 
 
 def test_the_space_names_every_hyperparameter() -> None:
-    assert list(made({})) == list(HYPERPARAMETERS)
+    assert list(made({}, smaller=True)) == list(HYPERPARAMETERS)
+
+
+def test_everything_but_the_method_is_searched_under_full_training_alone() -> None:
+    conditions = {name: dict(each.when) for name, each in made({}, smaller=True).items()}
+    assert conditions.pop("method") == {}
+    assert set(map(str, conditions.values())) == {str({"method": ("full",)})}
+
+
+def test_layers_are_left_away_only_where_speed_or_size_is_asked_for() -> None:
+    assert "keep_layers" not in made({})
+    kept = made({}, smaller=True)["keep_layers"]
+    assert (kept.default, kept.choices) == (6, (6, 4, 3))
+    assert made({"keep_layers": [3, 6]})["keep_layers"].choices == (3, 6)
+
+
+def test_a_wish_for_more_layers_than_there_are_means_all_of_them() -> None:
+    assert made({"keep_layers": [12, 4]})["keep_layers"].choices == (4,)
+    assert made({"keep_layers": 12})["keep_layers"].choices == (6,)
+    ranged = made({"keep_layers": Range(low=2, high=12)})["keep_layers"]
+    assert (ranged.kind, ranged.low, ranged.high, ranged.default) == ("int", 2, 6, 6)
+    assert made({"keep_layers": Range(low=8, high=12)})["keep_layers"].choices == (6,)
+
+
+def test_encoders_pool_the_mean_unless_told_otherwise() -> None:
+    pooling = made({})["pooling"]
+    assert (pooling.default, pooling.choices) == ("mean", ("mean", "stock"))
+    assert made({"pooling": "stock"})["pooling"].choices == ("stock",)
+
+
+def test_a_decoder_has_no_pooling_to_choose() -> None:
+    assert "pooling" not in made({"pooling": ["mean", "stock"]}, LLAMA)
+    assert "layer_decay" in made({}, LLAMA)
+
+
+def test_a_family_whose_layers_cannot_be_told_has_neither_decay_nor_fewer() -> None:
+    found = made({"layer_decay": 0.9, "keep_layers": 2}, STRANGER, smaller=True)
+    assert not {"layer_decay", "keep_layers", "pooling"} & set(found)
+
+
+def test_true_and_false_stay_what_they_are() -> None:
+    assert made({})["freeze_embeddings"].choices == (False, True)
+    frozen = made({"freeze_embeddings": True})["freeze_embeddings"]
+    assert (frozen.choices, frozen.default) == ((True,), True)
 
 
 def test_the_learning_rate_is_searched_around_its_prior() -> None:
@@ -79,7 +131,7 @@ def test_a_family_without_classifier_dropout_has_no_such_dimension() -> None:
 
 
 VALUES = {
-    "float": st.floats(0.001, 0.4),
+    "float": st.floats(0.1, 0.4),
     "int": st.integers(1, 500),
 }
 
@@ -103,13 +155,17 @@ def wishes(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @settings(max_examples=60)
-@given(st.sampled_from(PRIORS), wishes())
-def test_the_default_lies_inside_every_space(row: Any, wished: dict[str, Any]) -> None:
+@given(st.sampled_from(PRIORS), wishes(), st.booleans())
+def test_the_default_lies_inside_every_space(
+    row: Any, wished: dict[str, Any], smaller: bool
+) -> None:
     assert not [fault for name in wished for fault in faults(HYPERPARAMETERS[name], wished[name])]
-    for parameter in space(row, BERT, wished):
+    for parameter in space(row, BERT, wished, smaller=smaller):
         assert holds(parameter, parameter.default), parameter
         wish = wished.get(parameter.name)
-        if isinstance(wish, Range):
+        if parameter.name == "keep_layers":
+            assert (parameter.high or max(map(int, parameter.choices))) <= 6
+        elif isinstance(wish, Range):
             assert (parameter.low, parameter.high) == (wish.low, wish.high)
         elif wish is not None:
             assert list(parameter.choices) == (wish if isinstance(wish, list) else [wish])
@@ -128,7 +184,13 @@ def test_the_default_lies_inside_every_space(row: Any, wished: dict[str, Any]) -
         ("label_smoothing", Range(low=0, high=1), ("high",), "from 0 to 0.9"),
         ("schedule", "stepwise", (), "one of linear, cosine, constant"),
         ("schedule", Range(low=0, high=1), (), "has no range"),
-        ("method", ["full", "lora"], (1,), "only full"),
+        ("method", ["full", "lora"], (1,), "full or probe"),
+        ("pooling", "max", (), "one of mean, stock"),
+        ("freeze_embeddings", "yes", (), "true or false"),
+        ("freeze_embeddings", 1, (), "true or false"),
+        ("layer_decay", 1.5, (), "from 0.1 to 1"),
+        ("keep_layers", 2.5, (), "whole number"),
+        ("head_init", Range(low=0, high=1), (), "list some of random, probe"),
     ],
 )
 def test_a_wish_outside_the_hard_limits_is_a_fault(
@@ -153,3 +215,10 @@ def test_the_smallest_batch_stays_whatever_fits() -> None:
 def test_the_recipes_own_batches_stay_whatever_fits() -> None:
     wished = space(SMALL, BERT, {"batch_size": Range(low=8, high=128)})
     assert largest_batch(without_batches_above(wished, 20)) == 128
+
+
+def test_three_batch_sizes_tell_of_the_others() -> None:
+    assert batch_sizes(space(SMALL, BERT, {})) == (32, (8, 32, 64))
+    assert batch_sizes(space(SMALL, BERT, {"batch_size": 16})) == (16, (16,))
+    wished = space(SMALL, BERT, {"batch_size": Range(low=4, high=50)})
+    assert batch_sizes(wished) == (32, (4, 32, 50))

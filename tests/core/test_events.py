@@ -32,6 +32,8 @@ RUN_EVENTS = (
     events.TrialEnded(0, "pruned", 0.5),
     events.CandidateRetired("small", "why"),
     events.StageBegan("score"),
+    events.SearchProgressed("searching", (events.RungCount(300, 4, 1),), 10**8, 12.5),
+    events.SearchProgressed("over", reason="all 3 trials have been made"),
     events.RunEnded("finished", 0, 0.5, "bundle"),
 )
 

@@ -18,6 +18,7 @@ from tests.data.samples import MakeRecipe
 TEXT = Role("text", "text", True, ("text", "sentence", "body"))
 LABEL = Role("label", "class", True, ("label", "category", "intent"))
 SCORE = Role("score", "number", True, ("score", "rating"))
+PAIR = Role("text_pair", "text", False, ("text_pair", "sentence2", "hypothesis"))
 EXTRA = Role("language", "class", False, ("language", "lang"))
 
 
@@ -74,6 +75,34 @@ def test_optional_role_is_taken_by_name_only(recipe: MakeRecipe) -> None:
     assert _found(recipe, columns, TEXT, LABEL, EXTRA) == {"text": "text", "label": "label"}
     found = _found(recipe, columns.few("lang"), TEXT, LABEL, EXTRA)
     assert found == {"text": "text", "label": "label", "language": "lang"}
+
+
+def test_a_second_text_is_taken_by_its_name(recipe: MakeRecipe) -> None:
+    columns = Columns().text("sentence").text("Sentence2").few("label")
+    assert _found(recipe, columns, TEXT, PAIR, LABEL) == {
+        "text": "sentence", "text_pair": "Sentence2", "label": "label",
+    }  # fmt: skip
+
+
+def test_one_text_is_the_text_whatever_it_is_called(recipe: MakeRecipe) -> None:
+    columns = Columns().text("hypothesis").few("label")
+    assert _found(recipe, columns, TEXT, PAIR, LABEL) == {"text": "hypothesis", "label": "label"}
+
+
+def test_a_name_for_the_second_text_tells_two_fitting_columns_apart(recipe: MakeRecipe) -> None:
+    columns = Columns().text("question").text("hypothesis").few("label")
+    assert _found(recipe, columns, TEXT, PAIR, LABEL) == {
+        "text": "question", "text_pair": "hypothesis", "label": "label",
+    }  # fmt: skip
+
+
+def test_a_recipe_that_names_a_text_means_that_one_alone(recipe: MakeRecipe) -> None:
+    columns = Columns().text("text").text("hypothesis").few("label")
+    named = {"columns": {"text": "text"}}
+    assert _found(recipe, columns, TEXT, PAIR, LABEL, **named) == {"text": "text", "label": "label"}
+    named = {"columns": {"text_pair": "hypothesis"}}
+    found = _found(recipe, columns, TEXT, PAIR, LABEL, **named)
+    assert found == {"text": "text", "text_pair": "hypothesis", "label": "label"}
 
 
 def test_recipes_columns_come_first_and_free_no_others(recipe: MakeRecipe) -> None:

@@ -15,6 +15,7 @@ from automl import exporters
 from automl.errors import AutoMLError, InputError
 from automl.exporters import Delivery, _assemble
 from automl.exporters._assemble import write_bundle
+from automl.exporters._choice import Choice
 from tests.exporters.test_every_exporter import contents
 
 
@@ -23,7 +24,8 @@ def delivery(delivery: Delivery) -> Delivery:
     """A delivery with nothing to draw: drawing takes most of an export's time."""
     bare = {split: replace(score, confusion=(), per_class={})
             for split, score in delivery.score.splits.items()}  # fmt: skip
-    return replace(delivery, trials=(), score=replace(delivery.score, splits=bare))
+    score = replace(delivery.score, splits=bare)
+    return replace(delivery, trials=(), choice=Choice(), score=score)
 
 
 def test_a_bundle_holds_model_card_provenance_and_plots(bundle):

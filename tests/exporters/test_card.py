@@ -11,9 +11,10 @@ import pytest
 
 from automl import plan
 from automl.exporters import CheckResult, Delivery
+from automl.exporters._choice import Choice
 from automl.exporters._verdict import headline, verdict, warnings
 from automl.exporters.card import EXPORTER, PLACEHOLDER, metadata
-from tests.deliveries import make_delivery, many_labels
+from tests.deliveries import make_delivery, many_labels, with_two_objectives
 
 GOLDEN = Path(__file__).parent / "goldens" / "card.md.txt"
 """Not called .md: ruff would format the code in it."""
@@ -181,3 +182,80 @@ def test_paths_of_this_machine_are_hidden_wherever_they_come_from(delivery, tmp_
         found = written(replace(delivery, hardware=path), tmp_path / "bundle")
     assert str(delivery.model) not in found
     assert "…/log.txt" in found
+
+
+def test_the_validation_value_that_is_stated_is_the_mean_of_seeds(delivery, tmp_path):
+    found = delivery.choice.of(delivery.winner.number)
+    assert delivery.validation == pytest.approx(found.mean)
+    assert f"was {found.mean:.3f} on average over 2 seeds" in written(delivery, tmp_path / "bundle")
+
+
+def test_without_repeats_the_winners_own_value_is_stated(delivery, tmp_path):
+    single = replace(delivery, choice=Choice())
+    assert single.validation == single.winner.value
+    card = written(single, tmp_path / "bundle")
+    assert "by that very number, which therefore flatters it" in card
+    assert "new seeds" not in card
+
+
+def test_the_front_is_a_table_with_the_exported_one_marked(delivery, tmp_path):
+    both = with_two_objectives(delivery)
+    card = written(both, tmp_path / "bundle", ("pareto",))
+    chosen = next(one for one in both.choice.points if one.chosen)
+    assert f"| **{chosen.trial}** | `{chosen.candidate}` |" in card
+    assert card.count("| on the front |") == sum(one.front for one in both.choice.points) - 1
+    assert "best by `latency_ms` of those whose `macro_f1` is at most 0.02 from the best" in card
+    assert "plots/pareto.png" in card
+
+
+def test_every_limit_is_shown_with_what_the_model_measures(delivery, tmp_path):
+    both = with_two_objectives(delivery)
+    ruled_out = sum("latency_ms <= 12" in trial.broken for trial in both.trials)
+    card = written(both, tmp_path / "bundle")
+    assert re.search(rf"latency\\_ms &lt;= 12 \| [\d.]+ ms \| kept \| {ruled_out} \|", card)
+
+
+def test_a_limit_that_the_model_breaks_when_scored_is_a_warning(delivery, tmp_path):
+    both = with_two_objectives(delivery)
+    slow = replace(both, score=replace(both.score, costs={"latency_ms": 13.0}))
+    assert warnings(slow) == (
+        "latency_ms <= 12, the search's limit, is 13 ms for the model that leaves.",
+    )
+    assert "**broken**" in written(slow, tmp_path / "bundle")
+
+
+def test_a_frozen_winner_is_not_called_fine_tuned(delivery, tmp_path):
+    probe = next(trial for trial in delivery.trials if trial.probe)
+    card = written(replace(delivery, winner=probe, choice=Choice()), tmp_path / "bundle")
+    assert "with a linear head on the frozen minilm" in card
+    assert "fine-tuned from" not in card
+    assert "Fine-tuned (trial" not in card
+
+
+@pytest.mark.parametrize(
+    ("strategy", "said"),
+    [
+        ("promotion", "10 came to 800, 6 to 2,400, and 5 to the end"),
+        ("median", "of 11 trials were ended early"),
+        ("none", "of 11 trials were trained to the end"),
+    ],
+)
+def test_the_strategy_is_told_with_what_it_did(delivery, tmp_path, strategy, said):
+    search = replace(delivery.plan.search, strategy=strategy)
+    other = replace(delivery, plan=replace(delivery.plan, search=search))
+    assert said in written(other, tmp_path / "bundle")
+
+
+def test_a_search_without_rungs_screening_and_portfolio_tells_nothing_of_them(delivery, tmp_path):
+    bare = tuple(replace(one, portfolio=()) for one in delivery.plan.candidates)
+    search = replace(delivery.plan.search, rungs=())
+    made = replace(delivery.plan, candidates=bare, screening=(), search=search)
+    card = written(replace(delivery, plan=made, choice=Choice()), tmp_path / "bundle")
+    for absent in (
+        "Strong starting points",
+        "Frozen encoders were compared",
+        "came to",
+        "average of the weights",
+    ):
+        assert absent not in card
+    assert "- Sampler `tpe`, seed 7." in card

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from automl.exporters import _score_plots, _search_plots
+from automl.exporters import _front_plot, _score_plots, _search_plots
 from automl.exporters._style import DOTS_PER_INCH, WIDTH, names, styled
 from automl.exporters.plots import EXPORTER
-from tests.deliveries import make_delivery, many_labels
+from tests.deliveries import make_delivery, many_labels, with_two_objectives
 
 
 def size(png: bytes) -> tuple[int, int]:
@@ -93,3 +93,23 @@ def test_drawing_leaves_the_settings_of_others_alone():
         assert matplotlib.rcParams["text.parse_math"] is False
     assert matplotlib.rcParams["font.size"] == before
     assert matplotlib.rcParams["text.parse_math"] is True
+
+
+def test_the_front_is_drawn_with_several_objectives_only():
+    delivery = make_delivery(Path("best"))
+    with styled():
+        assert _front_plot.pareto(delivery) is None
+        png = _front_plot.pareto(with_two_objectives(delivery))
+    assert png is not None
+    assert size(png)[0] == WIDTH * DOTS_PER_INCH
+
+
+def test_a_front_of_one_point_and_costs_far_apart_are_drawn():
+    both = with_two_objectives(make_delivery(Path("best")))
+    (first, *_) = both.choice.points
+    far = replace(first, values={**first.values, "latency_ms": 4000.0}, front=False, chosen=False)
+    for points in ((first,), (first, far)):
+        with styled(), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            choice = replace(both.choice, points=points)
+            assert _front_plot.pareto(replace(both, choice=choice)) is not None

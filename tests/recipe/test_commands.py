@@ -86,7 +86,7 @@ def test_explain_prints_values_with_origins(write: Write):
     assert any(line.split("  # ") == ["  trials: 40".ljust(len(line.split("  # ")[0])),
                                       f"{path}:19"] for line in lines)  # fmt: skip
     assert any(
-        line.startswith("  pruner: median ") and line.endswith("# default") for line in lines
+        line.startswith("  strategy: auto ") and line.endswith("# default") for line in lines
     )
 
 

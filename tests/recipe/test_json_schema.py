@@ -5,14 +5,15 @@ from __future__ import annotations
 import copy
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from jsonschema import Draft202012Validator
 
 from automl import documents
-from automl.recipe import json_schema
+from automl.recipe import choices, json_schema
 from automl.recipe.load import load
+from automl.recipe.schema import Search
 from automl.recipe.syntax import parse, plain
 from automl.recipe.text import decode
 from tests import factories
@@ -137,3 +138,10 @@ def test_a_recipe_for_others_to_extend_may_leave_out_anything(recipes: Draft2020
 def test_a_plan_follows_its_schema():
     plan = json.loads(documents.to_json(factories.plan()))
     Draft202012Validator(json_schema.plan_schema()).validate(plan)
+
+
+@pytest.mark.parametrize(
+    ("field", "words"), [("sampler", choices.SAMPLERS), ("strategy", choices.STRATEGIES)]
+)
+def test_every_name_to_choose_by_is_explained(field: str, words: dict[str, str]):
+    assert tuple(words) == get_args(Search.model_fields[field].annotation)

@@ -21,7 +21,7 @@ models: [{path: tiny}]
 search:
   seed: 3
   evaluations_per_epoch: 2
-  pruner: none
+  strategy: none
   space: {epochs: 2, batch_size: 8, learning_rate: {low: 1e-3, high: 1e-2, log: true}}
 budget: {trials: 2}
 devices: {threads: 1, precision: fp32}
@@ -77,7 +77,11 @@ def automl(project: Path, environment: dict[str, str]) -> Automl:
             cwd=project,
             text=True,
             capture_output=True,
-            env={**environment, "AUTOML_FAULT": fault},
+            env={
+                **environment,
+                "AUTOML_FAULT": fault,
+                "AUTOML_EXPERIENCE": os.environ["AUTOML_EXPERIENCE"],
+            },
             timeout=300,
             check=False,
         )
@@ -97,7 +101,11 @@ def started(project: Path, environment: dict[str, str]):
             text=True,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**environment, "AUTOML_FAULT": fault},
+            env={
+                **environment,
+                "AUTOML_FAULT": fault,
+                "AUTOML_EXPERIENCE": os.environ["AUTOML_EXPERIENCE"],
+            },
             start_new_session=True,
         )
         processes.append(process)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from automl.jobs import DataRef, ModelRef, Parent, TrialSpec
 from automl.plan import SearchPlan
 from automl.rundir import RunDir
 from automl.scheduler import Limits, Outcome, Scheduler, retry
+from automl.search import rungs
+from automl.search.forecast import Predict, unknown
 from automl.search.study import Study, StudyTrial
 from tests import factories
 from tests.scheduler.scripted import Scripted
@@ -63,6 +66,7 @@ class Bench:
         self.limits = limits or Limits(trials=3)
         self.heard: list[events.RunEvent] = []
         self.presses: Callable[[], int] = lambda: 0
+        self.predict: Predict = unknown
 
     def run(self) -> Outcome:
         self.study = Study(self.rundir.study, self.plan)
@@ -72,11 +76,15 @@ class Bench:
             self.slots,
             self.rundir,
             self.limits,
-            specify,
+            lambda trial, slot: replace(specify(trial, slot), rungs=rungs.ahead(trial, self.plan)),
             self.heard.append,
             lambda: self.presses(),
+            predict=self.predict,
         )
         return scheduler.run()
+
+    def said(self, kind: type[Any]) -> list[Any]:
+        return [event for event in self.heard if isinstance(event, kind)]
 
     def states(self) -> list[str]:
         return [trial.state for trial in self.study.trials]

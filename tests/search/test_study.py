@@ -272,10 +272,9 @@ def test_plain_optuna_opens_the_journal(tmp_path: Path):
 def test_encoding_a_configuration_round_trips(rate: float, epochs: int, batch: int, decay: float):
     plan = factories.plan()
     values = {"learning_rate": rate, "epochs": epochs, "batch_size": batch, "weight_decay": decay}
-    parameters = space.encode(plan, ("small", "large"), Configuration("small", values))
-    assert parameters is not None
-    found = space.distributions(plan, ("small", "large"), "small")
-    fixed = optuna.trial.FixedTrial(space.clip(parameters, found))
+    encoded = space.encode(plan, ("small", "large"), Configuration("small", values))
+    assert encoded is not None
+    fixed = optuna.trial.FixedTrial(dict(encoded.parameters))
     back = space.suggest(fixed, plan, ("small", "large"))  # type: ignore[arg-type]
     assert back.candidate == "small"
     for name, value in values.items():

@@ -166,3 +166,55 @@ def test_a_folder_without_tokenizer_files_is_refused(folder):
         (folder / name).unlink()
     with pytest.raises(CandidateError, match="no vocabulary"):
         load_tokenizer(str(folder))
+
+
+PAIRED = {
+    "text": ["a cat sleeps", "a cat sleeps", "it is late " * 9],
+    "text_pair": ["an animal rests", "no animal rests", "it is late"],
+    "label": ["yes", "no", "maybe"],
+}
+
+
+def test_a_pair_is_encoded_as_the_tokenizer_has_it_and_its_longer_text_is_cut():
+    tokenizer = load_tokenizer(str(TINY_BERT))
+    rows = TASK.encode(PAIRED, tokenizer, 24, LABELS)
+    alone = TASK.encode({"text": PAIRED["text"]}, tokenizer, 24, LABELS)
+    expected = tokenizer(PAIRED["text"][0], PAIRED["text_pair"][0], truncation=True, max_length=24)
+    assert rows["input_ids"][0] == expected["input_ids"]
+    assert rows["input_ids"][0] != alone["input_ids"][0]
+    cut = tokenizer.decode(rows["input_ids"][2])
+    assert len(rows["input_ids"][2]) == 24
+    assert "it is late" in cut.split("[SEP]")[1]
+
+
+def test_the_floor_reads_both_texts_each_by_itself():
+    import numpy as np
+
+    words = ["red", "blue"]
+    first = [words[row % 2] for row in range(40)]
+    second = [words[row // 2 % 2] for row in range(40)]
+    pairs = list(zip(first, second, strict=True))
+    meaning = {("red", "blue"): "yes", ("blue", "red"): "no"}
+    labels = [meaning.get(pair, "maybe") for pair in pairs]
+    train = {"text": first, "text_pair": second, "label": labels}
+    found = TASK.floor(train, {"again": train}, LABELS, seed=0)["again"]
+    right = [LABELS[code] == label for code, label in zip(found.argmax(1), labels, strict=True)]
+    assert np.mean(right) > 0.7
+    swapped = {**train, "text": second, "text_pair": first}
+    other = TASK.floor(train, {"again": swapped}, LABELS, seed=0)["again"]
+    asymmetric = [row for row in range(40) if first[row] != second[row]]
+    assert (found[asymmetric].argmax(1) != other[asymmetric].argmax(1)).all()
+
+
+def test_the_usage_shows_a_pair_where_the_data_had_pairs():
+    assert "text_pair" not in TASK.usage("acme/model", 16)
+    assert "text_pair" in TASK.usage("acme/model", 16, ("text", "text_pair", "label"))
+
+
+@pytest.mark.slow
+def test_the_usage_of_pairs_gives_what_the_model_gives(tmp_path, capsys):
+    TASK.build(str(TINY_BERT), LABELS, {}, False).save_pretrained(tmp_path)
+    load_tokenizer(str(TINY_BERT)).save_pretrained(tmp_path)
+    code = TASK.usage(str(tmp_path), 16, ("text", "text_pair"))
+    exec(compile(code, "usage", "exec"), {})
+    assert "'label'" in capsys.readouterr().out

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -199,15 +198,76 @@ def test_measuring_times_each_setting_the_device_can_do(data, tmp_path):
 
     cpu = torch.device("cpu")
     spec = MeasureSpec(
-        "text-classification", TINY, data, 8, (1, 2), ("fp32", "bf16", "fp16"), (), 3, str(tmp_path)
+        "text-classification",
+        TINY,
+        data,
+        8,
+        (1, 2),
+        ("fp32", "bf16", "fp16"),
+        (),
+        3,
+        str(tmp_path),
+        (4, 8, 16),
     )
     result = measure(spec)
-    expected = [(p, t) for p in spec.precisions if device.supports(p, cpu) for t in (1, 2)]
-    assert [(t.precision, t.threads) for t in result.timings] == expected
-    assert ("fp16", 1) not in expected
+    supported = [p for p in spec.precisions if device.supports(p, cpu)]
+    assert [t.precision for t in result.timings] == ["fp32", *supported]
+    assert {t.threads for t in result.timings if t.precision == "fp32"} == {1, 2}
+    assert "fp16" not in supported
     assert all(0 < timing.seconds_per_step < 5 for timing in result.timings)
     assert result.peak_memory_bytes > 10**8
-    assert measure(replace(spec, batch_size=4096, steps=1)).timings
+
+
+@pytest.mark.slow
+def test_measuring_times_each_batch_size_and_evaluation(data, tmp_path):
+    spec = MeasureSpec(
+        "text-classification",
+        TINY,
+        data,
+        8,
+        (1,),
+        ("fp32",),
+        (),
+        3,
+        str(tmp_path),
+        (16, 4),
+        {"pooling": "mean"},
+    )
+    result = measure(spec)
+    assert [each.batch_size for each in result.batches] == [4, 8, 16]
+    assert all(each.seconds_per_step and 2 <= each.steps <= 3 for each in result.batches)
+    assert 0 < result.seconds_per_evaluated_row < 1
+    assert 0 < result.frozen_share <= 1
+    assert result.start_seconds > 0
+
+
+@pytest.mark.slow
+def test_a_batch_expected_to_fill_the_memory_is_not_tried(data, tmp_path):
+    spec = MeasureSpec(
+        "text-classification",
+        TINY,
+        data,
+        8,
+        (1,),
+        ("fp32",),
+        (),
+        3,
+        str(tmp_path),
+        (4, 16, 32),
+        memory_bytes=1,
+    )
+    fits = {each.batch_size: each.seconds_per_step is not None for each in measure(spec).batches}
+    assert fits == {4: True, 8: True, 16: False, 32: False}
+
+
+@pytest.mark.slow
+def test_a_batch_larger_than_the_data_is_measured_as_all_of_it(data, tmp_path):
+    spec = MeasureSpec(
+        "text-classification", TINY, data, 4096, (1,), ("fp32",), (), 1, str(tmp_path)
+    )
+    result = measure(spec)
+    assert result.timings
+    assert result.batch_size < 4096
 
 
 @pytest.mark.slow

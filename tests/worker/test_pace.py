@@ -54,3 +54,38 @@ def test_warm_up_is_a_whole_number_of_steps():
     assert paced(rows=160, epochs=1, warmup=0.05).warmup_steps == 1
     assert paced(rows=160, epochs=1, warmup=0.0).warmup_steps == 0
     assert paced(rows=160, epochs=1, warmup=0.9).warmup_steps == 9
+
+
+def test_a_rung_is_the_first_evaluation_at_or_past_its_level():
+    pace = paced(rows=100, batch=10, epochs=3, every=50)
+    due = [step for step in range(1, 31) if pace.due(step)]
+    assert due == [5, 10, 15, 20, 25, 30]
+
+    def rungs(*levels):
+        return [step for step in range(1, 31) if pace.rung(step, levels)]
+
+    assert rungs(50, 150) == [5, 15]
+    assert rungs(1, 101) == [5, 15]
+    assert rungs(51, 99, 100) == [10]
+    assert rungs(251, 300, 10**9) == []
+    assert rungs() == []
+
+
+@given(
+    st.integers(1, 300),
+    st.integers(1, 64),
+    st.integers(1, 5),
+    st.integers(1, 400),
+    st.lists(st.integers(1, 1500), max_size=4),
+)
+def test_each_rung_is_asked_about_once_at_most_and_never_at_the_end(
+    rows, batch, epochs, every, levels
+):
+    pace = paced(rows, batch, epochs, every=every)
+    asked = [step for step in range(1, pace.total_steps + 1) if pace.rung(step, levels)]
+    assert all(pace.due(step) for step in asked)
+    assert pace.total_steps not in asked
+    assert len(asked) <= len(set(levels))
+    before = max((step for step in range(1, pace.total_steps) if pace.due(step)), default=0)
+    reached = [level for level in levels if level <= pace.samples(before)]
+    assert bool(reached) == bool(asked)

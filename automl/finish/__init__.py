@@ -1,13 +1,13 @@
-"""The end of a run: score the winner once on the test split, apply the checks, write the bundle.
+"""The end of a run: average, score the one model that leaves, apply the checks, write the bundle.
 
-Test is touched once per winner: a run continued without a new winner reuses the scores.
+Test is touched once per model that leaves: a run continued without a new one reuses the scores.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -15,11 +15,26 @@ from automl import documents, jobs, machine
 from automl.compiler.checks import parse
 from automl.compiler.lock import make_lock
 from automl.events import RunEvent, StageBegan
-from automl.exporters import CheckResult, Delivery, TrialSummary
+from automl.exporters import CheckResult, Delivery
+from automl.exporters._choice import Choice, Soup
+from automl.finish import averaging
+from automl.finish.account import choice, of_the_plan, summaries
 from automl.jobs import DataRef, FloorSpec, ModelRef, ScoreResult, ScoreSpec, SplitScore
 from automl.plan import Plan
 from automl.rundir import RunDir
-from automl.search.study import Study, StudyTrial
+from automl.search.study import Study
+from automl.search.trial import StudyTrial
+
+__all__ = [
+    "Finish",
+    "apply_checks",
+    "conclude",
+    "data_refs",
+    "floor",
+    "of_the_plan",
+    "read",
+    "summaries",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +49,7 @@ class Finish:
     checks: tuple[CheckResult, ...]
     export_sha256: str
     """Of all that the bundle was made from; a bundle of another is written anew."""
+    choice: Choice = field(default_factory=Choice)
     schema: Literal["automl/finish"] = "automl/finish"
     version: int = 1
 
@@ -41,24 +57,6 @@ class Finish:
     def checks_passed(self) -> bool:
         """Whether every check held."""
         return all(check.passed for check in self.checks)
-
-
-def summaries(study: Study) -> tuple[TrialSummary, ...]:
-    """Return every trial as tables and cards show it."""
-    direction = study.plan.goal.direction
-    return tuple(_summary(trial, direction) for trial in study.trials)
-
-
-def _summary(trial: StudyTrial, direction: str) -> TrialSummary:
-    return TrialSummary(
-        number=trial.number,
-        configuration=trial.configuration,
-        state="paused" if trial.state == "running" else trial.state,
-        value=trial.value(direction),
-        seconds=trial.seconds,
-        curve=tuple((e.samples, e.value) for e in trial.evaluations),
-        message=trial.message,
-    )
 
 
 def apply_checks(expressions: Sequence[str], score: SplitScore) -> tuple[CheckResult, ...]:
@@ -103,32 +101,50 @@ def conclude(
     devices: tuple[str, ...],
     listen: Callable[[RunEvent], None],
 ) -> Finish:
-    """Score, check and export the study's best trial, reusing what is already there and true.
+    """Average, score, check and export the study's best, reusing what is already there and true.
 
     ``recipe`` is the effective recipe, YAML. Requires that the study has a best trial.
     """
-    from automl.exporters._assemble import write_bundle
-
     best = study.best()
     assert best is not None
-    kept = _kept(rundir, best)
-    if kept is None:
-        listen(StageBegan("score", f"trial {best.number} on the test split, once"))
-        data = data_refs(study.plan, rundir)[best.configuration.candidate]
-        score = _score(study.plan, best, data, rundir, devices)
-        baseline = floor(study.plan, data, rundir)
-    else:
-        score, baseline = kept.score, kept.floor
-    checks = apply_checks(study.plan.checks, score.splits["test"])
-    delivery = _delivery(study, best, rundir, recipe, score, baseline, checks)
-    finish = Finish(
-        best.number, len(best.evaluations), score, baseline, checks, _fingerprint(delivery)
+    plan, before = study.plan, read(rundir)
+    data = data_refs(plan, rundir)[best.configuration.candidate]
+    soup = averaging.soup(
+        plan,
+        of_the_plan(study.trials, plan),
+        best,
+        data,
+        rundir,
+        devices,
+        before.choice.soup if before else None,
+        listen,
     )
-    if kept is None or kept.export_sha256 != finish.export_sha256 or not rundir.bundle.exists():
-        listen(StageBegan("export", ", ".join(study.plan.export.formats)))
-        write_bundle(delivery, rundir.bundle)
-    documents.write(rundir.finish / "finish.json", finish)
-    return finish
+    model = rundir.trial(best.number).best
+    leaves = f"trial {best.number}"
+    if soup is not None and soup.accepted:
+        model, leaves = averaging.folder(rundir), f"{len(soup.members)} models, averaged,"
+    if before is not None and _same(before, best, soup):
+        score, baseline = before.score, before.floor
+    else:
+        listen(StageBegan("score", f"{leaves} on the test split, once"))
+        score = _score(plan, best, model, data, rundir, devices)
+        baseline = floor(plan, data, rundir)
+    trials = summaries(study)
+    delivery = Delivery(
+        plan=plan,
+        model=model,
+        winner=trials[best.number],
+        trials=trials,
+        score=score,
+        floor=baseline,
+        checks=apply_checks(plan.checks, score.splits["test"]),
+        recipe=recipe,
+        lock=documents.to_json(make_lock(plan)),
+        seconds=study.seconds,
+        hardware=machine.describe(),
+        choice=choice(study, best, soup),
+    )
+    return _exported(delivery, len(best.evaluations), before, rundir, listen)
 
 
 def read(rundir: RunDir) -> Finish | None:
@@ -137,23 +153,32 @@ def read(rundir: RunDir) -> Finish | None:
     return documents.read(Finish, path) if path.exists() else None
 
 
-def _kept(rundir: RunDir, best: StudyTrial) -> Finish | None:
-    found = read(rundir)
-    same = found is not None and (found.trial, found.evaluations) == (
-        best.number,
-        len(best.evaluations),
-    )
-    return found if same else None
+def _same(before: Finish, best: StudyTrial, soup: Soup | None) -> bool:
+    """Whether the model that leaves is the one that was scored."""
+    if (before.trial, before.evaluations) != (best.number, len(best.evaluations)):
+        return False
+    return _average(before.choice.soup) == _average(soup)
+
+
+def _average(soup: Soup | None) -> tuple[tuple[int, int], ...]:
+    """What an accepted average was made from; empty where a single model leaves."""
+    if soup is None or not soup.accepted:
+        return ()
+    return tuple(one for one in soup.offered if one[0] in soup.members)
 
 
 def _score(
-    plan: Plan, best: StudyTrial, data: DataRef, rundir: RunDir, devices: tuple[str, ...]
+    plan: Plan,
+    best: StudyTrial,
+    model: Path,
+    data: DataRef,
+    rundir: RunDir,
+    devices: tuple[str, ...],
 ) -> ScoreResult:
     candidate = plan.candidate(best.configuration.candidate)
-    model = ModelRef(candidate.id, str(rundir.trial(best.number).best), candidate.trust_remote_code)
     spec = ScoreSpec(
         task=plan.task,
-        model=model,
+        model=ModelRef(candidate.id, str(model), candidate.trust_remote_code),
         data=data,
         splits=("validation", "test"),
         batch_size=64,
@@ -167,28 +192,30 @@ def _score(
     return result
 
 
-def _delivery(
-    study: Study,
-    best: StudyTrial,
+def _exported(
+    delivery: Delivery,
+    evaluations: int,
+    before: Finish | None,
     rundir: RunDir,
-    recipe: str,
-    score: ScoreResult,
-    baseline: ScoreResult,
-    checks: tuple[CheckResult, ...],
-) -> Delivery:
-    return Delivery(
-        plan=study.plan,
-        model=Path(rundir.trial(best.number).best),
-        winner=_summary(best, study.plan.goal.direction),
-        trials=summaries(study),
-        score=score,
-        floor=baseline,
-        checks=checks,
-        recipe=recipe,
-        lock=documents.to_json(make_lock(study.plan)),
-        seconds=study.seconds,
-        hardware=machine.describe(),
+    listen: Callable[[RunEvent], None],
+) -> Finish:
+    """Write the bundle unless it is there and made from the same, and keep what the run came to."""
+    from automl.exporters._assemble import write_bundle
+
+    finish = Finish(
+        delivery.winner.number,
+        evaluations,
+        delivery.score,
+        delivery.floor,
+        delivery.checks,
+        _fingerprint(delivery),
+        delivery.choice,
     )
+    if before is None or before.export_sha256 != finish.export_sha256 or not rundir.bundle.exists():
+        listen(StageBegan("export", ", ".join(delivery.plan.export.formats)))
+        write_bundle(delivery, rundir.bundle)
+    documents.write(rundir.finish / "finish.json", finish)
+    return finish
 
 
 def _fingerprint(delivery: Delivery) -> str:
@@ -197,6 +224,7 @@ def _fingerprint(delivery: Delivery) -> str:
         documents.to_json(delivery.plan),
         *(documents.to_line(trial).encode() for trial in delivery.trials),
         *(documents.to_line(check).encode() for check in delivery.checks),
+        documents.to_line(delivery.choice).encode(),
         delivery.recipe.encode(),
     ]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()

@@ -1,0 +1,444 @@
+"""The loop: reads what workers say from their files, asks the study, answers with requests.
+
+Knows nothing of models or data: what a trial is told to do is made by the function it is given.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from automl import documents
+from automl.events import (
+    CandidateRetired,
+    FailureKind,
+    Finished,
+    Reported,
+    RunEvent,
+    Saved,
+    SearchProgressed,
+    Started,
+    Tail,
+    TrialEnded,
+    TrialEvent,
+    TrialSaid,
+    TrialStarted,
+)
+from automl.executors import Executor, Slot
+from automl.jobs import TrialSpec
+from automl.plan import Configuration
+from automl.rundir import RunDir
+from automl.scheduler.attempts import PAUSES, Attempt, Reason, end_of, retry
+from automl.scheduler.hours import Hours, Limits
+from automl.search import forecast, rungs, upkeep
+from automl.search.study import Evaluation, Outlook, Study, StudyTrial, Verdict
+
+Outcome = Literal["trials", "time", "settled", "interrupted", "no_candidates"]
+SPEND_SECONDS = 10.0
+"""How often the search time spent is recorded; what a kill -9 of the parent can lose."""
+
+
+@dataclass(slots=True)
+class Scheduler:
+    """Runs a study's trials until its limits are reached; ``run`` may be called once."""
+
+    study: Study
+    executor: Executor
+    slots: Sequence[Slot]
+    rundir: RunDir
+    limits: Limits
+    specify: Callable[[StudyTrial, Slot], TrialSpec]
+    listen: Callable[[RunEvent], None] = lambda _: None
+    interrupts: Callable[[], int] = lambda: 0
+    """How often the user has asked to stop: once means save and leave, twice means at once."""
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], None] = time.sleep
+    predict: forecast.Predict = forecast.unknown
+    """What a trial's training will take; corrected by what is seen."""
+    _hours: Hours = field(init=False)
+    _upkeep: upkeep.Upkeep = field(init=False)
+    _running: list[Attempt] = field(default_factory=list)
+    _queue: list[int] = field(default_factory=list)
+    _tails: dict[int, Tail] = field(default_factory=dict)
+    _failures: Counter[tuple[int, FailureKind]] = field(default_factory=Counter)
+    _closing: Reason | None = None
+    _over: tuple[Outcome, str] | None = None
+    """Why nothing new can be started any more: the outcome, and in words."""
+    _settled: str | None = None
+    """Why nothing more is likely to be gained, as long as that holds."""
+    _repeats: list[int] | None = None
+    """Trials still to be repeated; null while searching."""
+    _said: SearchProgressed | None = None
+    _spent_at: float = 0.0
+
+    def run(self) -> Outcome:
+        """Run until the budget is spent, nothing is left to try, or the user asks to stop."""
+        self._hours = Hours(self.study, self.limits, len(self.slots), self.clock, self.predict)
+        self._upkeep = upkeep.Upkeep(self.rundir)
+        self._spent_at = self.clock()
+        try:
+            self._catch_up()
+            self._tidy()
+            while True:
+                for attempt in list(self._running):
+                    self._hear(attempt)
+                    self._collect(attempt)
+                self._watch()
+                if not self._fill() and not self._running and not self._confirm():
+                    return self._outcome()
+                self.sleep(0.05)
+        finally:
+            self._kill_all()
+            self.study.spend(self._hours.spent)
+
+    # -- starting ---------------------------------------------------------------------------
+
+    def _catch_up(self) -> None:
+        """Take in what workers said after the last run's parent had died, and queue the rest."""
+        known = {candidate.id for candidate in self.study.plan.candidates}
+        for trial in self.study.trials:
+            if trial.state != "running":
+                continue
+            self.executor.settle(self.rundir.trial(trial.number))
+            last: TrialEvent | None = None
+            verdict: Verdict = "continue"
+            for event in self._tail(trial.number).read():
+                last = event
+                if isinstance(event, Reported):
+                    verdict = self._report(trial.number, event)
+            if isinstance(last, Finished):
+                self._end(trial.number, "complete")
+            elif verdict == "stop":
+                self._end(trial.number, "pruned")
+            elif trial.configuration.candidate not in known:
+                self._end(trial.number, "failed", "lost", "its candidate was left out since")
+            elif not self.study.trials[trial.number].paused:
+                self._queue.append(trial.number)
+
+    def _fill(self) -> bool:
+        """Start what can be started; return whether there was, or may still be, something to."""
+        if self._closing is not None:
+            return False
+        taken = {attempt.slot.index for attempt in self._running}
+        for slot in self.slots:
+            if slot.index in taken:
+                continue
+            trial = self._next()
+            if trial is None:
+                return False
+            self._start(trial, slot)
+        return True
+
+    def _next(self) -> StudyTrial | None:
+        """What to start now: what was interrupted, what may go on, or something new."""
+        if self._queue:
+            return self.study.trials[self._queue.pop(0)]
+        if self._repeats is not None:
+            return self._next_repeat(self._repeats)
+        # Looked at anew each time: what was under way may have turned out better than expected.
+        self._settled = self.study.settled()
+        outlook = self._outlook()
+        return (
+            self.study.promote(replace(outlook, spare=False))
+            or (self._new() if outlook.more != 0 else None)
+            or self.study.promote(self._outlook())
+        )
+
+    def _new(self) -> StudyTrial | None:
+        """A new configuration that comes to its first rung in the time left, if there is one."""
+        refused = False
+
+        def accept(configuration: Configuration) -> bool:
+            nonlocal refused
+            fits = self._hours.fits(StudyTrial(-1, configuration))
+            refused = refused or not fits
+            return fits
+
+        trial = self.study.ask(accept)
+        if trial is None and not self.study.live_candidates():
+            self._over = "no_candidates", "every candidate was retired"
+        elif trial is None and refused:
+            self._over = "time", "no other configuration would come to its first rung in time"
+        elif trial is None:
+            self._settled = "every configuration of the space has been tried"
+        return trial
+
+    def _start(self, trial: StudyTrial, slot: Slot) -> None:
+        trial = self.study.attempt(trial.number)
+        folder = self.rundir.trial(trial.number)
+        folder.root.mkdir(parents=True, exist_ok=True)
+        folder.clear_request()
+        documents.write(folder.spec, self.specify(trial, slot))
+        handle = self.executor.start(folder, slot)
+        now = self.clock()
+        self._running.append(
+            Attempt(trial, slot, handle, self._tail(trial.number), started=now, heard=now)
+        )
+        self.listen(
+            TrialStarted(
+                trial.number,
+                trial.configuration.candidate,
+                trial.configuration.hyperparameters,
+                trial.attempts,
+                slot.label,
+                time.time(),
+            )
+        )
+
+    def _tail(self, number: int) -> Tail:
+        return self._tails.setdefault(number, Tail(self.rundir.trial(number).metrics))
+
+    # -- listening --------------------------------------------------------------------------
+
+    def _hear(self, attempt: Attempt) -> None:
+        for event in attempt.tail.read():
+            attempt.heard = self.clock()
+            attempt.last = event
+            self.listen(TrialSaid(attempt.trial.number, event, time.time()))
+            match event:
+                case Reported():
+                    self._judge(attempt, event)
+                case Saved():
+                    attempt.saved_bytes = event.bytes
+                case Started():
+                    self._hours.starts.append(attempt.heard - attempt.started)
+
+    def _judge(self, attempt: Attempt, event: Reported) -> None:
+        if not math.isfinite(event.metrics[self.study.plan.goal.metric]):
+            self._ask(attempt, "not_a_number")
+            return
+        verdict = self._report(attempt.trial.number, event)
+        if verdict == "stop":
+            self._ask(attempt, "pruned")
+        elif verdict == "pause":
+            self._ask(attempt, "rung")
+        elif event.rung and attempt.asked is None:
+            self.rundir.trial(attempt.trial.number).request("continue")
+        if event.rung:
+            self._tidy()
+
+    def _report(self, number: int, event: Reported) -> Verdict:
+        goal = self.study.plan.goal
+        value = event.metrics[goal.metric]
+        if not math.isfinite(value):
+            return "stop"
+        also = {name: event.metrics[name] for name in goal.also if name in event.metrics}
+        evaluation = Evaluation(event.evaluation, event.samples, value, also)
+        outlook = self._outlook() if event.rung else None
+        return self.study.report(number, evaluation, event.seconds, event.costs, outlook)
+
+    def _outlook(self) -> Outlook:
+        busy = frozenset(attempt.trial.number for attempt in self._running)
+        return self._hours.outlook(self._over is not None, self._settled is not None, busy)
+
+    # -- endings ----------------------------------------------------------------------------
+
+    def _collect(self, attempt: Attempt) -> None:
+        """If the attempt's process has ended, decide what that means for its trial."""
+        code = attempt.handle.poll()
+        if code is None:
+            return
+        self._hear(attempt)
+        self._running.remove(attempt)
+        if code != 0 or attempt.slot.processes > 1:
+            attempt.handle.kill()
+        number = attempt.trial.number
+        end = end_of(attempt, code, self.rundir.trial(number).log)
+        match end.kind:
+            case "complete" | "pruned":
+                self._end(number, end.kind)
+            case "failed":
+                self._failed(attempt, end.failure, end.message)
+            case "killed":
+                self._say_paused(number, "killed; continues from its last checkpoint")
+            case "left":
+                self._left(attempt)
+
+    def _left(self, attempt: Attempt) -> None:
+        number = attempt.trial.number
+        if attempt.asked is not None:
+            self._hours.answers.append(self.clock() - attempt.asked_at)
+        if self.study.trials[number].paused:
+            self.study.saved(number, attempt.saved_bytes)
+            self._say_paused(number, self._rung(number))
+            self._tidy()
+        elif self._closing is not None:
+            self._say_paused(number, f"saved ({self._closing})")
+        else:
+            self._queue.append(number)
+
+    def _rung(self, number: int) -> str:
+        trial, plan = self.study.trials[number], self.study.plan
+        levels = rungs.levels(trial, plan)
+        return f"rung {sum(level <= trial.samples for level in levels)} of {len(levels)}"
+
+    def _failed(self, attempt: Attempt, kind: FailureKind, message: str) -> None:
+        number = attempt.trial.number
+        self._failures[number, kind] += 1
+        batch = int(attempt.trial.configuration.hyperparameters.get("batch_size", 1))
+        again, micro_batch = retry(
+            kind, self._failures[number, kind], attempt.trial.micro_batch, batch
+        )
+        if not again:
+            self._end(number, "failed", kind, message)
+            return
+        self.study.shrink(number, micro_batch)
+        if self.study.trials[number].paused:  # it goes on when, and if, its turn comes
+            self._say_paused(number, f"{message}; continues from its last checkpoint")
+        else:  # at once, or in the next run when this one is closing
+            self._queue.insert(0, number)
+            self._say_paused(number, f"{message}; trying again")
+
+    def _say_paused(self, number: int, message: str) -> None:
+        self.listen(TrialEnded(number, "paused", None, message, time.time()))
+
+    def _end(
+        self,
+        number: int,
+        state: Literal["complete", "pruned", "failed"],
+        failure: FailureKind | None = None,
+        message: str = "",
+    ) -> None:
+        before = set(self.study.retired())
+        if state != "failed" and not self.study.trials[number].evaluations:
+            state, failure, message = "failed", "crash", "it ended without an evaluation"
+        self._tell(number, state, failure, message)
+        for candidate, reason in self.study.retired().items():
+            if candidate not in before:
+                self.listen(CandidateRetired(candidate, reason, time.time()))
+        self._tidy()
+
+    def _tell(
+        self,
+        number: int,
+        state: Literal["complete", "pruned", "failed"],
+        failure: FailureKind | None,
+        message: str,
+    ) -> None:
+        trial = self.study.tell(number, state, failure, message)
+        value = trial.value(self.study.plan.goal.direction)
+        self.listen(TrialEnded(number, state, value, message, time.time()))
+
+    def _tidy(self) -> None:
+        """Give up what cannot go on any more, delete what cannot win any more, say what is left."""
+        if self._repeats is None:
+            for trial in self.study.hopeless(self._outlook()):
+                message = f"not among the best at {self._rung(trial.number)}"
+                self._tell(trial.number, "pruned", None, message)
+        self._upkeep.sweep(self.study.trials, self.study.plan)
+        self._hours.keep_for_repeats()
+        self._say_progress()
+
+    # -- watching ---------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        interrupts = self.interrupts()
+        if interrupts >= 2:
+            self._closing = "interrupted"
+            self._kill_all()
+            return
+        if interrupts == 1 and self._closing != "interrupted":
+            self._close("interrupted")
+        if self._closing is None and self._time_is_up():
+            self._close("time")
+        for attempt in list(self._running):
+            self._watch_attempt(attempt)
+        if self.clock() - self._spent_at > SPEND_SECONDS:
+            self._spent_at = self.clock()
+            self.study.spend(self._hours.spent)
+
+    def _time_is_up(self) -> bool:
+        """Time is up once something can win: a first evaluation is waited for."""
+        if not self._hours.are_over():
+            return False
+        return self._hours.something_wins() or not self._running
+
+    def _watch_attempt(self, attempt: Attempt) -> None:
+        now = self.clock()
+        limit = self.limits.trial_seconds
+        if attempt.asked is not None:
+            if now - attempt.asked_at > self.limits.grace_seconds:
+                attempt.handle.kill()
+        elif limit is not None and attempt.trial.seconds + now - attempt.started > limit:
+            self._ask(attempt, "timeout")
+        elif now - attempt.heard > self.limits.hang_seconds:
+            attempt.asked, attempt.asked_at = "hang", now
+            attempt.handle.kill()
+
+    def _close(self, reason: Reason) -> None:
+        self._closing = reason
+        for attempt in self._running:
+            if attempt.asked is None:
+                self._ask(attempt, reason)
+
+    def _ask(self, attempt: Attempt, reason: Reason) -> None:
+        attempt.asked, attempt.asked_at = reason, self.clock()
+        folder = self.rundir.trial(attempt.trial.number)
+        folder.request("pause" if reason in PAUSES else "stop")
+
+    def _kill_all(self) -> None:
+        for attempt in self._running:
+            attempt.handle.kill()
+        self._running.clear()
+
+    # -- the end ----------------------------------------------------------------------------
+
+    def _confirm(self) -> bool:
+        """Turn from searching to repeating the best; return whether there is something to repeat.
+
+        The winner is chosen by the mean over seeds: the best of many single runs is flattered.
+        """
+        if self._repeats is not None or self._closing == "interrupted":
+            return False
+        self._over = self._how_it_ended()
+        self.study.end(self._over[1])
+        self._tidy()
+        self._closing = None
+        self._hours.searching = False
+        self._repeats = upkeep.unrepeated(self.study.trials, self.study.plan)
+        self._say_progress()
+        return bool(self._repeats)
+
+    def _next_repeat(self, waiting: list[int]) -> StudyTrial | None:
+        """The next repeat that comes to its end in the time left."""
+        while waiting:
+            original = self.study.trials[waiting.pop(0)]
+            if self._hours.repeats(original):
+                return self.study.repeat(original.number)
+        return None
+
+    def _how_it_ended(self) -> tuple[Outcome, str]:
+        if self._closing == "time":
+            return "time", "the time budget is used up"
+        if self._settled is not None:
+            return "settled", self._settled
+        if self._over is not None:
+            return self._over
+        if self._hours.startable() == 0:
+            return "trials", f"all {self.limits.trials} trials have been made"
+        return "time", "no trial would come to its next evaluation in the time left"
+
+    def _say_progress(self) -> None:
+        """Say where the search stands, if a count has changed since it was last said."""
+        phase: Literal["searching", "confirming", "over"] = "searching"
+        if self._repeats is not None:
+            phase = "confirming" if self._repeats or self._running else "over"
+        found = SearchProgressed(
+            phase,
+            upkeep.counts(self.study.trials, self.study.plan),
+            self._upkeep.bytes_in_use(self.study.trials),
+            reason=self._over[1] if self._over else "",
+        )
+        if found != self._said:
+            self._said = found
+            self.listen(replace(found, seconds=self._hours.spent, time=time.time()))
+
+    def _outcome(self) -> Outcome:
+        if self._closing == "interrupted":
+            return "interrupted"
+        self._say_progress()
+        return (self._over or self._how_it_ended())[0]

@@ -1,0 +1,282 @@
+"""Which trials go on past their rungs: asynchronous successive halving with continuation.
+
+Pure functions over trials (Li et al. 2020, A System for Massively Parallel Hyperparameter Tuning).
+A trial waits at each rung it comes to; one in ``eta`` of those that came to a rung goes on. Within
+a candidate trials are compared at equal samples. Candidates differ in what a sample costs them, so
+across candidates a trial must also hold its own at equal seconds.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from automl.plan import Plan
+from automl.search.trial import StudyTrial
+
+Verdict = Literal["continue", "pause", "stop"]
+MOST_PAUSED = 16
+"""Checkpoints kept for trials that wait. A trial that 16 others at its rung are ahead of goes on
+only once 51 have come there (``eta`` 3), more than most studies ever start; a checkpoint takes
+three times the model's bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """What is still to come, as far as it is known."""
+
+    more: int | None = None
+    """How many configurations may still be started; null: no end in sight."""
+    spare: bool = False
+    """Whether slots have nothing better to do than to continue any trial that waits."""
+    busy: frozenset[int] = frozenset()
+    """Trials whose process has not left yet: they are neither continued nor given up."""
+    fits: Callable[[StudyTrial], bool] = lambda _: True
+    """Whether the trial can come to its next rung, or its end, in the time left."""
+    moves: Callable[[StudyTrial], bool] = lambda _: True
+    """Whether it can at least come to its next evaluation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A trial's place at one rung: counted from 0, among those of its candidate that came there."""
+
+    trial: StudyTrial
+    rung: int
+    rank: int
+    reached: int
+    value: float
+    """The best value up to the rung; larger is better, whatever the goal's direction."""
+
+    def shortfall(self, eta: int) -> int:
+        """How many more trials must come to the first rung for this one to go on, about."""
+        return int((eta * (self.rank + 1) - self.reached) * eta**self.rung)
+
+
+def levels(trial: StudyTrial, plan: Plan) -> tuple[int, ...]:
+    """Return the samples at which the trial is compared: the plan's rungs short of its end.
+
+    None for probes and repeats, nor under a strategy without rungs.
+    """
+    if plan.search.strategy != "promotion" or not trial.searched:
+        return ()
+    epochs = trial.configuration.hyperparameters.get("epochs")
+    rungs = plan.search.rungs
+    if not isinstance(epochs, int | float):
+        return rungs
+    return tuple(level for level in rungs if level < epochs * plan.data.rows["train"])
+
+
+def ahead(trial: StudyTrial, plan: Plan) -> tuple[int, ...]:
+    """Return the rungs at which the trial still has to wait."""
+    return tuple(level for level in levels(trial, plan) if level > trial.passed)
+
+
+def reached(trial: StudyTrial, plan: Plan) -> int:
+    """Return the samples of the highest rung that the trial was evaluated at; 0: none yet."""
+    return max((level for level in levels(trial, plan) if level <= trial.samples), default=0)
+
+
+def is_undecided(trial: StudyTrial, plan: Plan) -> bool:
+    """Whether the trial has come to a rung and has not been told yet what to do there."""
+    return trial.state == "running" and not trial.paused and reached(trial, plan) > trial.passed
+
+
+def first(trials: Sequence[StudyTrial]) -> StudyTrial | None:
+    """Return the best bet: the first trial that has not failed. It runs to its end unpaused.
+
+    Whenever the study is stopped, something has been trained as far as it goes.
+    """
+    return next((trial for trial in trials if trial.searched and trial.state != "failed"), None)
+
+
+def decide(trials: Sequence[StudyTrial], plan: Plan, number: int, outlook: Outlook) -> Verdict:
+    """Say what a trial does at the rung it has come to.
+
+    Going on at once costs no restart, so it goes on wherever it may, though another that waits may
+    be ahead of it. The best bet goes on as long as there is time at all.
+    """
+    leader = first(trials)
+    if leader is not None and leader.number == number:
+        return "continue"
+    trials = [replace(t, paused=True) if t.number == number else t for t in trials]
+    outlook = replace(outlook, busy=outlook.busy - {number})
+    going = promotable(trials, plan, replace(outlook, spare=False))
+    going += promotable(trials, plan, outlook)[:1] if outlook.spare else []
+    if number in {trial.number for trial in going}:
+        return "continue"
+    given_up = {trial.number for trial in hopeless(trials, plan, outlook)}
+    return "stop" if number in given_up else "pause"
+
+
+def promotable(trials: Sequence[StudyTrial], plan: Plan, outlook: Outlook) -> list[StudyTrial]:
+    """Return the waiting trials that may go on: the highest rung first, then the best value.
+
+    One in ``eta`` of those at a rung may; at least one where nothing more is to come. Where none
+    may, a candidate's best trial gets the benefit of the doubt: see ``_guarded``. With time to
+    spare the others follow, last those that will only come to their next evaluation.
+    """
+    every = _waiting(_places(trials, plan), plan, outlook)
+    places = [place for place in every if outlook.fits(place.trial)]
+    leader, eta, last = first(trials), plan.search.eta, outlook.more == 0
+    quota = [
+        place
+        for place in places
+        if place.trial is leader
+        or (place.rank < _quota(place.reached, eta, last) and not _is_beaten(place, trials, plan))
+    ]
+    found = _ordered(quota or _guarded(places, trials, plan))
+    if outlook.spare:
+        found += [place for place in _ordered(places) if place not in found]
+        found += [p for p in _ordered(every) if p not in found and outlook.moves(p.trial)]
+    return [place.trial for place in found]
+
+
+def hopeless(trials: Sequence[StudyTrial], plan: Plan, outlook: Outlook) -> list[StudyTrial]:
+    """Return the waiting trials that will not go on any more, and those too many to be kept.
+
+    A trial is given up once it would be outside the quota of its rung even if none of those to
+    come were better; of more than ``MOST_PAUSED`` the least promising are.
+    """
+    every = _places(trials, plan)
+    places = [p for p in _waiting(every, plan, outlook) if p.trial != first(trials)]
+    lost: list[Place] = []
+    if outlook.more is not None and not outlook.spare:
+        coming = _coming(trials, every, plan, outlook.more)
+        lost = [p for p in places if p.rank >= _last_quota(p, coming, plan.search.eta)]
+        if outlook.more == 0 and not any(_is_under_way(trial) for trial in trials):
+            always = replace(outlook, fits=lambda _: True)
+            going = {trial.number for trial in promotable(trials, plan, always)}
+            lost = [place for place in places if place.trial.number not in going]
+    kept = [place for place in places if place not in lost]
+    kept.sort(key=lambda place: (place.shortfall(plan.search.eta), place.trial.number))
+    return [place.trial for place in (*lost, *kept[MOST_PAUSED:])]
+
+
+def _places(trials: Sequence[StudyTrial], plan: Plan) -> list[Place]:
+    """The places of all trials at all rungs they came to. Failed ones never came anywhere."""
+    groups: dict[tuple[str, int], list[tuple[float, StudyTrial]]] = {}
+    for trial in trials:
+        if trial.state != "failed":
+            for rung, value in enumerate(_values(trial, plan)):
+                groups.setdefault((trial.configuration.candidate, rung), []).append((value, trial))
+    found = []
+    for (_, rung), group in groups.items():
+        group.sort(key=lambda entry: (-entry[0], entry[1].number))
+        found += [
+            Place(trial, rung, rank, len(group), value) for rank, (value, trial) in enumerate(group)
+        ]
+    return found
+
+
+def _values(trial: StudyTrial, plan: Plan) -> list[float]:
+    """The trial's best value up to each rung it came to, larger always better."""
+    sign = 1 if plan.goal.direction == "maximize" else -1
+    found: list[float] = []
+    samples = [evaluation.samples for evaluation in trial.evaluations]
+    for level in levels(trial, plan):
+        if not samples or samples[-1] < level:
+            break
+        upto = bisect_right(samples, level - 1) + 1
+        found.append(max(sign * evaluation.value for evaluation in trial.evaluations[:upto]))
+    return found
+
+
+def _waiting(places: Iterable[Place], plan: Plan, outlook: Outlook) -> list[Place]:
+    """The places at which trials wait that can be continued now."""
+    return [
+        place
+        for place in places
+        if place.trial.paused
+        and place.trial.state == "running"
+        and place.trial.number not in outlook.busy
+        and place.rung == _height(place.trial, plan)
+    ]
+
+
+def _height(trial: StudyTrial, plan: Plan) -> int:
+    return sum(level <= trial.samples for level in levels(trial, plan)) - 1
+
+
+def _ordered(places: Iterable[Place]) -> list[Place]:
+    return sorted(places, key=lambda place: (-place.rung, -place.value, place.trial.number))
+
+
+def _quota(count: int, eta: int, last: bool) -> int:
+    return max(1, count // eta) if last else count // eta
+
+
+def _is_beaten(place: Place, trials: Sequence[StudyTrial], plan: Plan) -> bool:
+    """Whether too many trials were better by the seconds that this one has spent.
+
+    Only where there are several candidates: one candidate's trials are compared at equal samples.
+    """
+    if len(plan.candidates) == 1:
+        return False
+    sign = 1 if plan.goal.direction == "maximize" else -1
+    spent = place.trial.evaluations[-1].seconds
+    compared = better = 0
+    for other in trials:
+        if other.state == "failed" or not other.searched:
+            continue
+        values = [sign * e.value for e in other.evaluations if e.seconds <= spent]
+        compared += bool(values)
+        better += bool(values) and max(values) > place.value
+    return better >= max(1, compared // plan.search.eta)
+
+
+def _guarded(places: Iterable[Place], trials: Sequence[StudyTrial], plan: Plan) -> list[Place]:
+    """The best of each candidate at a rung that fewer than ``eta`` of its trials came to.
+
+    A large model is slow to start with: judged by equal seconds none of its trials might ever go
+    on. Rationed to one in ``eta`` configurations, so that candidates that do not deserve it cannot
+    use up the budget.
+    """
+    if len(plan.candidates) == 1:
+        return []
+    eta, leader = plan.search.eta, first(trials)
+    helped = {
+        (place.trial.configuration.candidate, place.rung)
+        for place in _places(trials, plan)
+        if place.reached < eta
+        and place.trial is not leader
+        and place.trial.passed >= levels(place.trial, plan)[place.rung]
+    }
+    if len(helped) * eta > sum(trial.searched for trial in trials):
+        return []
+    return [place for place in places if place.rank == 0 and place.reached < eta]
+
+
+def _is_under_way(trial: StudyTrial) -> bool:
+    return trial.state == "running" and trial.searched and not trial.paused
+
+
+def _coming(
+    trials: Sequence[StudyTrial], places: Iterable[Place], plan: Plan, more: int
+) -> dict[tuple[str, int], int]:
+    """How many trials may yet come to each candidate's rungs.
+
+    For the first rung a bound; for those above what is to be expected, since how often the leading
+    third changes is not known beforehand.
+    """
+    came: dict[tuple[str, int], int] = {}
+    for place in places:
+        came[place.trial.configuration.candidate, place.rung] = place.reached
+    found: dict[tuple[str, int], int] = {}
+    for candidate in {trial.configuration.candidate for trial in trials}:
+        mine = [t for t in trials if t.configuration.candidate == candidate and _is_under_way(t)]
+        arriving = more
+        for rung in range(len(plan.search.rungs)):
+            on_the_way = sum(_height(trial, plan) < rung for trial in mine)
+            found[candidate, rung] = on_the_way + arriving
+            total = came.get((candidate, rung), 0) + found[candidate, rung]
+            above = came.get((candidate, rung + 1), 0) + on_the_way
+            arriving = max(0, max(1, total // plan.search.eta) - above)
+    return found
+
+
+def _last_quota(place: Place, coming: dict[tuple[str, int], int], eta: int) -> int:
+    more = coming[place.trial.configuration.candidate, place.rung]
+    return max(1, (place.reached + more) // eta)

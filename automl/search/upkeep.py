@@ -1,0 +1,100 @@
+"""What is worth keeping of trials that are over, and how much disk that takes.
+
+Knows the trials' folders, not what is in them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from automl.events import RungCount
+from automl.plan import Plan
+from automl.rundir import RunDir
+from automl.search import choice, rungs
+from automl.search.trial import StudyTrial
+
+SOUP_MODELS = 5
+"""Models kept for averaging; of 72 fine-tunes greedy averaging took five (Wortsman et al. 2022)."""
+
+
+@dataclass(slots=True)
+class Upkeep:
+    """What trials have left in their folders."""
+
+    rundir: RunDir
+    _swept: set[int] = field(default_factory=set)
+
+    def sweep(self, trials: Sequence[StudyTrial], plan: Plan) -> None:
+        """Delete what can no longer be continued (checkpoints) or win (models)."""
+        kept = worth_keeping(trials, plan)
+        for trial in trials:
+            if trial.state == "running" or trial.number in self._swept:
+                continue
+            folder = self.rundir.trial(trial.number)
+            shutil.rmtree(folder.checkpoints, ignore_errors=True)
+            if trial.number not in kept:
+                shutil.rmtree(folder.best, ignore_errors=True)
+                self._swept.add(trial.number)
+
+    def bytes_in_use(self, trials: Sequence[StudyTrial]) -> int:
+        """Return the bytes of all checkpoints and models that are there."""
+        left = [self.rundir.trial(t.number) for t in trials if t.number not in self._swept]
+        return sum(_size(path) for folder in left for path in (folder.checkpoints, folder.best))
+
+
+def worth_keeping(trials: Sequence[StudyTrial], plan: Plan) -> set[int]:
+    """Return the trials whose models may still leave: the winner, and those next to it.
+
+    These are what repeats and averaging need, and with several objectives the whole front.
+    """
+    most = max(1, plan.search.repeats, SOUP_MODELS if plan.search.soup else 0)
+    best = list(choice.shortlist(trials, plan.goal, most))
+    if plan.goal.also:
+        best += choice.pareto(trials, plan.goal)
+    numbers = {trial.number for trial in best}
+    winner = choice.choose(trials, plan.goal)
+    if winner is not None:
+        numbers.add(winner.number)
+    return numbers | {t.number for t in trials if t.repeat_of in numbers}
+
+
+def unrepeated(trials: Sequence[StudyTrial], plan: Plan) -> list[int]:
+    """Return the best configurations that have not been trained with another seed yet.
+
+    Chosen by their first training alone, so that it does not matter which were repeated before.
+    Probes are left out: they have no randomness to speak of.
+    """
+    originals = [trial for trial in trials if trial.searched]
+    best = choice.shortlist(originals, plan.goal, plan.search.repeats)
+    done = {trial.repeat_of for trial in trials if trial.state != "failed"}
+    return [trial.number for trial in best if trial.number not in done]
+
+
+def counts(trials: Sequence[StudyTrial], plan: Plan) -> tuple[RungCount, ...]:
+    """Return for each rung how many trials came to it and how many wait there."""
+    if plan.search.strategy != "promotion":
+        return ()
+    places = [(rungs.reached(t, plan), t.paused) for t in trials if t.state != "failed"]
+    return tuple(
+        RungCount(
+            level,
+            sum(samples >= level for samples, _ in places),
+            sum(samples == level and paused for samples, paused in places),
+        )
+        for level in plan.search.rungs
+    )
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            # A worker may move files while they are counted.
+            with contextlib.suppress(FileNotFoundError):
+                total += os.stat(os.path.join(parent, name)).st_size
+    return total
