@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 import psutil
 
 from automl import documents, machine
-from automl.compiler import timing
+from automl.compiler import objectives, timing
 from automl.errors import StudyFailed
 from automl.events import RunEvent, StageBegan
 from automl.jobs import DataRef, ModelRef, Parent, TrialSpec
@@ -218,7 +218,7 @@ def _trial_spec(
         parent=parent,
         micro_batch=trial.micro_batch or _micro_batch(setting, trial, slot),
         rungs=rungs.ahead(trial, plan),
-        costs=bool(plan.goal.also or plan.goal.subject_to),
+        costs=objectives.needs_costs(plan.goal),
     )
 
 

@@ -38,8 +38,13 @@ STARTS = (
     ),
     Start(
         "frozen embeddings",
-        "own runs: a third fewer seconds a step of MiniLM-L6 on a CPU",
-        {"freeze_embeddings": True, "label_smoothing": 0.05},
+        "own runs: half the time of MiniLM-L6 on a CPU, and no worse on 875 rows",
+        {"freeze_embeddings": True},
+    ),
+    Start(
+        "trained embeddings",
+        "rows enough to move them, or words that the vocabulary has pieces of only",
+        {"freeze_embeddings": False},
     ),
     Start(
         "fewer layers",

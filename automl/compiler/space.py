@@ -124,7 +124,7 @@ def _structure(
         preferred = sorted(pooling, key=lambda each: each != prior.pooling)
         yield _chosen("pooling", tuple(preferred), priors.POOLING_SOURCE)
     yield _chosen("head_init", prior.head_inits, priors.HEAD_SOURCE)
-    yield _chosen("freeze_embeddings", (False, True), priors.FREEZING_SOURCE)
+    yield _chosen("freeze_embeddings", prior.frozen_embeddings, priors.FREEZING_SOURCE)
     if layers > 1:
         low, default, high = prior.layer_decay
         yield Parameter("layer_decay", "float", default, low, high, source=prior.decay_source)

@@ -28,6 +28,8 @@ STEPS = 20
 """Steps timed per batch size, at most."""
 MEASUREMENT = 2
 """Raised when what is measured changes: what was remembered before is measured again."""
+FROZEN = "freeze_embeddings"
+"""Not built into what is measured: what it saves is measured apart."""
 FIT_SECONDS = 2.0
 """Fitting a logistic regression to features, besides computing them (1,000 rows, 77 classes)."""
 FITTED_ROWS = 4000
@@ -135,6 +137,7 @@ def _spec(
     plan: Plan, candidate: Candidate, model: ModelRef, data: DataRef, share: Share, rundir: RunDir
 ) -> MeasureSpec:
     threads, precisions = choices(plan, share.threads, bool(share.devices))
+    built = {each.name: each.default for each in candidate.space if each.name != FROZEN}
     default, sizes = batch_sizes(candidate.space)
     processes = plan.devices.per_trial
     return MeasureSpec(
@@ -148,7 +151,7 @@ def _spec(
         steps=STEPS,
         tokens=str(rundir.tokens),
         batch_sizes=tuple(max(1, size // processes) for size in sizes),
-        hyperparameters={each.name: each.default for each in candidate.space},
+        hyperparameters=built,
         memory_bytes=memory.of_a_process(plan.devices.trials_per_device, processes),
     )
 
@@ -237,10 +240,10 @@ def whole_trial_seconds(plan: Plan, setting: Setting, configuration: Configurati
 
 
 def _step_share(plan: Plan, setting: Setting, configuration: Configuration) -> float:
-    """What a step of the configuration takes of one of the default's, by what of it is trained."""
+    """What a step of the configuration takes of one that was measured, by what of it is trained."""
     values = configuration.hyperparameters
     default = {each.name: each.default for each in plan.candidate(configuration.candidate).space}
-    share = setting.frozen_share if values.get("freeze_embeddings") is True else 1.0
+    share = setting.frozen_share if values.get(FROZEN) is True else 1.0
     kept, all_of_them = values.get("keep_layers"), default.get("keep_layers")
     if kept is None or all_of_them is None:
         return share

@@ -186,6 +186,7 @@ class Scheduler:
                 trial.attempts,
                 slot.label,
                 time.time(),
+                trial.repeat_of,
             )
         )
 

@@ -2,8 +2,8 @@
 
 The rules, in this order:
 
-- Only what was evaluated and did not fail is in. A trial that has not ended (it waits at a rung, or
-  ran when time was up) is in only while no trial is complete.
+- Whatever was evaluated and did not fail is in, ended or not: its best model was measured like any
+  other.
 - A configuration and its repeats with other seeds are one contender; its value is the mean of their
   best evaluations, its costs are the means of what was measured.
 - Of trials with one architecture (a candidate's, with as many parameters) the least latency holds
@@ -132,8 +132,8 @@ def contenders(trials: Iterable[StudyTrial], goal: Goal) -> tuple[Contender, ...
 def pareto(trials: Iterable[StudyTrial], goal: Goal) -> tuple[StudyTrial, ...]:
     """Return the originals of the configurations that no other one beats in every objective.
 
-    Best by the goal's metric first. Those that break a limit, that have not ended, or of which an
-    objective is unknown are left out; of equal ones the earliest stays.
+    Best by the goal's metric first. Those that break a limit or of which an objective is unknown
+    are left out; of equal ones the earliest stays.
     """
     return tuple(one.original for one in _front(_eligible(contenders(trials, goal)), goal))
 
@@ -193,10 +193,7 @@ def _counts(trial: StudyTrial) -> bool:
 
 
 def _eligible(found: Iterable[Contender]) -> list[Contender]:
-    kept = [one for one in found if one.feasible]
-    if any(one.original.state == "complete" for one in kept):
-        kept = [one for one in kept if one.original.state != "running"]
-    return kept
+    return [one for one in found if one.feasible]
 
 
 def _best(among: list[Contender], goal: Goal) -> Contender | None:

@@ -2,13 +2,14 @@
 
 Trials that stopped early say little next to those that went on, and their values are no measure of
 each other. So the sampler sees the highest rung that enough configurations came to; those that were
-given up below it count as worse, and those still below it as under way.
+given up below it, or wait there, count as under way: there is nothing more to be had near them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Sequence
+from collections.abc import Container, Hashable, Mapping, Sequence
+from typing import Any
 
 import optuna
 from optuna.samplers import RandomSampler
@@ -18,26 +19,17 @@ from optuna.trial import FrozenTrial, TrialState
 from automl.plan import Plan
 from automl.search import space
 from automl.search.choice import broken
+from automl.search.memo import PerTrial
+from automl.search.portfolio import identity
 from automl.search.space import Encoded
 from automl.search.trial import Evaluation, StudyTrial
 
-MODE = ""
 ENOUGH = 10
 """Configurations at a rung from which on the sampler learns from it, and not from one below."""
 MOST_ROWS = 250
 """Rows a sampler is given: with all of 5,000 trials a draw would take a fifth of a second."""
 BEST_ROWS = 25
 """Of those the best, however old; as many as TPE's better group ever holds (gamma)."""
-
-
-def level(trials: Sequence[StudyTrial], plan: Plan) -> float:
-    """Return the samples at which configurations are compared; infinity: at their end."""
-    rungs = plan.search.rungs if plan.search.strategy == "promotion" else ()
-    levels = (*rungs, math.inf)
-    for each in reversed(levels[1:]):
-        if sum(at(trial, plan, each) is not None for trial in trials if _counts(trial)) >= ENOUGH:
-            return each
-    return levels[0]
 
 
 def at(trial: StudyTrial, plan: Plan, samples: float) -> Evaluation | None:
@@ -57,31 +49,8 @@ def at(trial: StudyTrial, plan: Plan, samples: float) -> Evaluation | None:
     return max(upto, key=lambda one: sign * one.value, default=None)
 
 
-def ranked(trials: Sequence[StudyTrial], plan: Plan) -> list[StudyTrial]:
-    """Return the configurations that came to today's level, best first."""
-    where, sign = level(trials, plan), 1 if plan.goal.direction == "maximize" else -1
-    found = [(at(trial, plan, where), trial) for trial in trials if _counts(trial)]
-    scored = [(-sign * one.value, trial.number, trial) for one, trial in found if one is not None]
-    return [trial for _, _, trial in sorted(scored, key=lambda entry: entry[:2])]
-
-
 def _counts(trial: StudyTrial) -> bool:
     return trial.searched and trial.state != "failed"
-
-
-def _selected(trials: list[StudyTrial], plan: Plan, where: float) -> list[StudyTrial]:
-    """At most ``MOST_ROWS``: the best ones and the newest."""
-    if len(trials) <= MOST_ROWS:
-        return trials
-    sign = 1 if plan.goal.direction == "maximize" else -1
-    scored = [(at(trial, plan, where), trial) for trial in trials]
-    order = sorted(
-        ((-sign * one.value, trial.number) for one, trial in scored if one is not None),
-    )
-    kept = {number for _, number in order[:BEST_ROWS]}
-    newest = [trial.number for trial in trials if trial.number not in kept]
-    kept |= set(newest[-(MOST_ROWS - len(kept)) :])
-    return [trial for trial in trials if trial.number in kept]
 
 
 def _objectives(trial: StudyTrial, found: Evaluation, plan: Plan) -> list[float] | None:
@@ -103,12 +72,41 @@ def _directions(plan: Plan) -> list[str]:
 
 
 class Feed:
-    """Makes what the sampler learns from; remembers how configurations are coded."""
+    """Makes what the sampler learns from; remembers what it found out about each trial."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, states: Mapping[int, Mapping[str, Any]] | None = None) -> None:
+        """``states`` is what evolving samplers left with the trials they drew, by number."""
         self._plan = plan
+        self._states = dict(states or {})
+        rungs = plan.search.rungs if plan.search.strategy == "promotion" else ()
+        self._levels = (*rungs, math.inf)
+        self._sign = 1 if plan.goal.direction == "maximize" else -1
+        self._marks = PerTrial(self._found_marks)
+        self._identity = PerTrial(lambda trial: identity(trial.configuration))
         self._live: tuple[str, ...] = ()
         self._coded: dict[int, Encoded | None] = {}
+
+    def tried(self, trials: Sequence[StudyTrial]) -> list[Hashable]:
+        """Return what identifies each configuration that was tried, in order; repeats are none."""
+        return [self._identity(trial) for trial in trials if trial.repeat_of is None]
+
+    def level(self, trials: Sequence[StudyTrial]) -> float:
+        """Return the samples at which configurations are compared; infinity: at their end."""
+        return self._levels[self._level(trials)]
+
+    def values(self, trials: Sequence[StudyTrial]) -> list[tuple[float, StudyTrial]]:
+        """Return the configurations that came to today's level, with their values there.
+
+        Larger is better, whatever the goal's direction.
+        """
+        level = self._level(trials)
+        found = ((self._marks(trial)[level], trial) for trial in trials)
+        return [(self._sign * one.value, trial) for one, trial in found if one is not None]
+
+    def ranked(self, trials: Sequence[StudyTrial]) -> list[StudyTrial]:
+        """Return the configurations that came to today's level, best first."""
+        found = sorted(self.values(trials), key=lambda entry: (-entry[0], entry[1].number))
+        return [trial for _, trial in found]
 
     def study(self, trials: Sequence[StudyTrial], live: Sequence[str]) -> optuna.Study:
         """Return an in-memory Optuna study with what the plan's sampler learns from.
@@ -118,32 +116,60 @@ class Feed:
         """
         if tuple(live) != self._live:
             self._live, self._coded = tuple(live), {}
-        where = level(trials, self._plan)
-        known = [trial for trial in trials if _counts(trial)]
-        found = [self._row(trial, where) for trial in _selected(known, self._plan, where)]
+        level = self._level(trials)
+        found = [self._row(trial, level) for trial in self._selected(trials)]
         return optuna.create_study(
             storage=_Rows([row for row in found if row is not None]),
             directions=_directions(self._plan),
             sampler=RandomSampler(),
         )
 
-    def _row(self, trial: StudyTrial, where: float) -> FrozenTrial | None:
+    def _found_marks(self, trial: StudyTrial) -> tuple[Evaluation | None, ...]:
+        """The trial's best evaluation by each level; none of those that do not count."""
+        if not _counts(trial):
+            return (None,) * len(self._levels)
+        return tuple(at(trial, self._plan, level) for level in self._levels)
+
+    def _level(self, trials: Sequence[StudyTrial]) -> int:
+        marks = [self._marks(trial) for trial in trials]
+        for level in range(len(self._levels) - 1, 0, -1):
+            if sum(each[level] is not None for each in marks) >= ENOUGH:
+                return level
+        return 0
+
+    def _selected(self, trials: Sequence[StudyTrial]) -> list[StudyTrial]:
+        """At most ``MOST_ROWS``: the best ones and the newest."""
+        known = [trial for trial in trials if _counts(trial)]
+        if len(known) <= MOST_ROWS:
+            return known
+        kept = {trial.number for trial in self.ranked(known)[:BEST_ROWS]}
+        newest = [trial.number for trial in known if trial.number not in kept]
+        kept |= set(newest[len(kept) - MOST_ROWS :])
+        return [trial for trial in known if trial.number in kept]
+
+    def remember(self, number: int, study: optuna.Study) -> None:
+        """Keep what the sampler left with the trial it has just drawn from ``study``."""
+        self._states[number] = study.get_trials(deepcopy=False)[-1].system_attrs
+
+    def state(self, number: int) -> Mapping[str, Any]:
+        """Return what the sampler left with that trial."""
+        return self._states.get(number, {})
+
+    def _row(self, trial: StudyTrial, level: int) -> FrozenTrial | None:
         coded = self._encoded(trial)
         if coded is None:
             return None
         plan = self._plan
         state, values = TrialState.RUNNING, None
         steps: dict[int, float] = {}
-        found = at(trial, plan, where)
+        found = self._marks(trial)[level]
         if found is not None:
             values = _objectives(trial, found, plan)
             state = TrialState.COMPLETE if values else TrialState.RUNNING
-        elif MODE == "skip" and (trial.paused or trial.state == "pruned"):
-            return None
-        elif (
-            trial.state == "pruned" or (MODE == "pruned" and trial.paused)
-        ) and not plan.goal.also:
-            # Optuna ranks pruned rows below complete ones, those that came further first.
+        elif trial.state == "pruned" and len(self._levels) == 1 and not plan.goal.also:
+            # Optuna ranks pruned rows below complete ones, those that came further first. It also
+            # counts them when it says how many rows are good (a tenth): with rungs, where most
+            # trials are given up early, half of those at the level would be.
             state = TrialState.PRUNED
             steps = {one.samples: one.value for one in trial.evaluations[-1:]}
         return FrozenTrial(
@@ -157,7 +183,8 @@ class Feed:
             params=dict(coded.parameters),
             distributions=dict(coded.distributions),
             user_attrs={},
-            system_attrs={f"constraints:{text}": 1.0 for text in broken(trial.costs, plan.goal)},
+            system_attrs=dict(self.state(trial.number))
+            | {f"constraints:{text}": 1.0 for text in broken(trial.costs, plan.goal)},
             intermediate_values=steps,
         )
 

@@ -107,6 +107,12 @@ class Journal:
         return [restore(trial) for trial in self._study.get_trials(deepcopy=False)]
 
     @property
+    def states(self) -> dict[int, dict[str, Any]]:
+        """What an evolving sampler left with the trials it drew, by number."""
+        trials = self._study.get_trials(deepcopy=False)
+        return {t.number: t.user_attrs["sampler"] for t in trials if "sampler" in t.user_attrs}
+
+    @property
     def attributes(self) -> dict[str, Any]:
         """Attributes of the study."""
         return dict(self._study.user_attrs)

@@ -12,7 +12,7 @@ from itertools import chain, zip_longest
 
 from automl.plan import Candidate, Configuration, Plan
 from automl.search import space
-from automl.search.trial import METHOD, PROBE, StudyTrial
+from automl.search.trial import METHOD, PROBE
 
 STARTS_PER_DRAW = 2
 """Starting points tried for each configuration that is sampled meanwhile."""
@@ -50,18 +50,21 @@ def order(
 def pending(
     plan: Plan,
     live: Sequence[str],
-    trials: Sequence[StudyTrial],
+    tried: Sequence[Hashable],
     starts: Sequence[Configuration] = (),
 ) -> tuple[Configuration, ...]:
-    """Return the starting points that are due now, in order; empty when it is sampling's turn."""
+    """Return the starting points that are due now, in order; empty when it is sampling's turn.
+
+    ``tried`` identifies the configurations that were tried before.
+    """
     bets, rest = order(plan, live, starts)
-    tried = [identity(trial.configuration) for trial in trials if trial.repeat_of is None]
-    left = tuple(bet for bet in bets if identity(bet) not in tried)
+    every = set(tried)
+    left = tuple(bet for bet in bets if identity(bet) not in every)
     if left:
         return left
     known = {identity(start) for start in rest}
-    done = known.intersection(tried)
-    drawn = len(set(tried) - done - {identity(bet) for bet in bets})
+    done = known & every
+    drawn = len(every - done - {identity(bet) for bet in bets})
     if len(done) >= STARTS_PER_DRAW * (drawn + 1):
         return ()
     return tuple(start for start in rest if identity(start) not in done)
@@ -70,13 +73,13 @@ def pending(
 def untried(
     plan: Plan,
     live: Sequence[str],
-    trials: Sequence[StudyTrial],
+    tried: Sequence[Hashable],
     starts: Sequence[Configuration] = (),
 ) -> tuple[Configuration, ...]:
     """Return all starting points that have not been tried, whether it is their turn or not."""
-    tried = {identity(trial.configuration) for trial in trials}
+    every = set(tried)
     bets, rest = order(plan, live, starts)
-    return tuple(start for start in (*bets, *rest) if identity(start) not in tried)
+    return tuple(start for start in (*bets, *rest) if identity(start) not in every)
 
 
 def _portfolio(plan: Plan, live: Sequence[str], candidate: Candidate) -> list[Configuration]:

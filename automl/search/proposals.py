@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import RandomSampler
 
 from automl.plan import Configuration, Parameter, Plan, Scalar
 from automl.search import portfolio, space, strategies
-from automl.search.feed import Feed, ranked
+from automl.search.feed import Feed
 from automl.search.trial import StudyTrial
 
 RANDOM_SHARE = 1 / 3
@@ -47,14 +47,15 @@ def propose(
     ``feed`` is one that was used before for the same study, to save time.
     """
     feed = feed or Feed(plan)
-    tried = {portfolio.identity(trial.configuration) for trial in trials}
-    for start in portfolio.pending(plan, live, trials, starts):
+    known = feed.tried(trials)
+    tried = set(known)
+    for start in portfolio.pending(plan, live, known, starts):
         if accept(start):
             return start
     grids = {name: space.grid(plan.candidate(name)) for name in live}
     left = [name for name in live if _is_open(name, grids[name], tried)]
     if not left:
-        rest = portfolio.untried(plan, live, trials, starts)
+        rest = portfolio.untried(plan, live, known, starts)
         return next((start for start in rest if accept(start)), None)
     if plan.search.sampler != "grid":
         for redraw in range(REDRAWS):
@@ -64,7 +65,7 @@ def propose(
     return _from_grids(plan, len(trials), {name: grids[name] for name in left}, tried, accept)
 
 
-def _is_open(name: str, grid: list[dict[str, Scalar]] | None, tried: set[object]) -> bool:
+def _is_open(name: str, grid: list[dict[str, Scalar]] | None, tried: set[Hashable]) -> bool:
     """Whether the candidate has configurations left to draw."""
     if grid is None:
         return True
@@ -75,7 +76,7 @@ def _from_grids(
     plan: Plan,
     number: int,
     grids: dict[str, list[dict[str, Scalar]] | None],
-    tried: set[object],
+    tried: set[Hashable],
     accept: Accept,
 ) -> Configuration | None:
     """One of what is left of the spaces that can be listed, in an order of the seed's."""
@@ -97,16 +98,19 @@ def _draw(
         return _from_random(plan, live, strategies.seed(plan, number, "random", redraw), feed)
     dice = random.Random(strategies.seed(plan, number, "dice", redraw))
     kind = dice.random()
-    if plan.search.sampler == "tpe":
+    if plan.search.sampler == "tpe" and plan.search.strategy == "promotion":
         if kind < RANDOM_SHARE:
             return _from_random(plan, live, strategies.seed(plan, number, "random", redraw), feed)
         if kind < RANDOM_SHARE + NEAR_SHARE:
-            best = [t for t in ranked(trials, plan) if t.configuration.candidate in live]
+            best = [t for t in feed.ranked(trials) if t.configuration.candidate in live]
             if best:
                 return near(plan, dice.choice(best[:NEAR]).configuration, dice)
     study = feed.study(trials, live)
     study.sampler = strategies.sampler(plan, number, redraw)
-    return space.suggest(study.ask(), plan, live)
+    drawn = space.suggest(study.ask(), plan, live)
+    if plan.search.sampler in strategies.EVOLVING:
+        feed.remember(number, study)
+    return drawn
 
 
 def _from_random(plan: Plan, live: Sequence[str], seed: int, feed: Feed) -> Configuration:

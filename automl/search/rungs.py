@@ -17,6 +17,8 @@ from automl.plan import Plan
 from automl.search.trial import StudyTrial
 
 Verdict = Literal["continue", "pause", "stop"]
+Values = Callable[[StudyTrial], Sequence[float]]
+"""``values`` under one plan, remembered."""
 MOST_PAUSED = 16
 """Checkpoints kept for trials that wait. A trial that 16 others at its rung are ahead of goes on
 only once 51 have come there (``eta`` 3), more than most studies ever start; a checkpoint takes
@@ -69,6 +71,19 @@ def levels(trial: StudyTrial, plan: Plan) -> tuple[int, ...]:
     return tuple(level for level in rungs if level < epochs * plan.data.rows["train"])
 
 
+def values(trial: StudyTrial, plan: Plan) -> list[float]:
+    """Return the trial's best value up to each rung it came to, larger always better."""
+    sign = 1 if plan.goal.direction == "maximize" else -1
+    found: list[float] = []
+    samples = [evaluation.samples for evaluation in trial.evaluations]
+    for level in levels(trial, plan):
+        if not samples or samples[-1] < level:
+            break
+        upto = bisect_right(samples, level - 1) + 1
+        found.append(max(sign * evaluation.value for evaluation in trial.evaluations[:upto]))
+    return found
+
+
 def ahead(trial: StudyTrial, plan: Plan) -> tuple[int, ...]:
     """Return the rungs at which the trial still has to wait."""
     return tuple(level for level in levels(trial, plan) if level > trial.passed)
@@ -92,7 +107,13 @@ def first(trials: Sequence[StudyTrial]) -> StudyTrial | None:
     return next((trial for trial in trials if trial.searched and trial.state != "failed"), None)
 
 
-def decide(trials: Sequence[StudyTrial], plan: Plan, number: int, outlook: Outlook) -> Verdict:
+def decide(
+    trials: Sequence[StudyTrial],
+    plan: Plan,
+    number: int,
+    outlook: Outlook,
+    known: Values | None = None,
+) -> Verdict:
     """Say what a trial does at the rung it has come to.
 
     Going on at once costs no restart, so it goes on wherever it may, though another that waits may
@@ -103,22 +124,24 @@ def decide(trials: Sequence[StudyTrial], plan: Plan, number: int, outlook: Outlo
         return "continue"
     trials = [replace(t, paused=True) if t.number == number else t for t in trials]
     outlook = replace(outlook, busy=outlook.busy - {number})
-    going = promotable(trials, plan, replace(outlook, spare=False))
-    going += promotable(trials, plan, outlook)[:1] if outlook.spare else []
+    going = promotable(trials, plan, replace(outlook, spare=False), known)
+    going += promotable(trials, plan, outlook, known)[:1] if outlook.spare else []
     if number in {trial.number for trial in going}:
         return "continue"
-    given_up = {trial.number for trial in hopeless(trials, plan, outlook)}
+    given_up = {trial.number for trial in hopeless(trials, plan, outlook, known)}
     return "stop" if number in given_up else "pause"
 
 
-def promotable(trials: Sequence[StudyTrial], plan: Plan, outlook: Outlook) -> list[StudyTrial]:
+def promotable(
+    trials: Sequence[StudyTrial], plan: Plan, outlook: Outlook, known: Values | None = None
+) -> list[StudyTrial]:
     """Return the waiting trials that may go on: the highest rung first, then the best value.
 
     One in ``eta`` of those at a rung may; at least one where nothing more is to come. Where none
     may, a candidate's best trial gets the benefit of the doubt: see ``_guarded``. With time to
     spare the others follow, last those that will only come to their next evaluation.
     """
-    every = _waiting(_places(trials, plan), plan, outlook)
+    every = _waiting(_places(trials, plan, known), plan, outlook)
     places = [place for place in every if outlook.fits(place.trial)]
     leader, eta, last = first(trials), plan.search.eta, outlook.more == 0
     quota = [
@@ -127,20 +150,22 @@ def promotable(trials: Sequence[StudyTrial], plan: Plan, outlook: Outlook) -> li
         if place.trial is leader
         or (place.rank < _quota(place.reached, eta, last) and not _is_beaten(place, trials, plan))
     ]
-    found = _ordered(quota or _guarded(places, trials, plan))
+    found = _ordered(quota or _guarded(places, trials, plan, known))
     if outlook.spare:
         found += [place for place in _ordered(places) if place not in found]
         found += [p for p in _ordered(every) if p not in found and outlook.moves(p.trial)]
     return [place.trial for place in found]
 
 
-def hopeless(trials: Sequence[StudyTrial], plan: Plan, outlook: Outlook) -> list[StudyTrial]:
+def hopeless(
+    trials: Sequence[StudyTrial], plan: Plan, outlook: Outlook, known: Values | None = None
+) -> list[StudyTrial]:
     """Return the waiting trials that will not go on any more, and those too many to be kept.
 
     A trial is given up once it would be outside the quota of its rung even if none of those to
     come were better; of more than ``MOST_PAUSED`` the least promising are.
     """
-    every = _places(trials, plan)
+    every = _places(trials, plan, known)
     places = [p for p in _waiting(every, plan, outlook) if p.trial != first(trials)]
     lost: list[Place] = []
     if outlook.more is not None and not outlook.spare:
@@ -148,19 +173,19 @@ def hopeless(trials: Sequence[StudyTrial], plan: Plan, outlook: Outlook) -> list
         lost = [p for p in places if p.rank >= _last_quota(p, coming, plan.search.eta)]
         if outlook.more == 0 and not any(_is_under_way(trial) for trial in trials):
             always = replace(outlook, fits=lambda _: True)
-            going = {trial.number for trial in promotable(trials, plan, always)}
+            going = {trial.number for trial in promotable(trials, plan, always, known)}
             lost = [place for place in places if place.trial.number not in going]
     kept = [place for place in places if place not in lost]
     kept.sort(key=lambda place: (place.shortfall(plan.search.eta), place.trial.number))
     return [place.trial for place in (*lost, *kept[MOST_PAUSED:])]
 
 
-def _places(trials: Sequence[StudyTrial], plan: Plan) -> list[Place]:
+def _places(trials: Sequence[StudyTrial], plan: Plan, known: Values | None = None) -> list[Place]:
     """The places of all trials at all rungs they came to. Failed ones never came anywhere."""
     groups: dict[tuple[str, int], list[tuple[float, StudyTrial]]] = {}
     for trial in trials:
         if trial.state != "failed":
-            for rung, value in enumerate(_values(trial, plan)):
+            for rung, value in enumerate(known(trial) if known else values(trial, plan)):
                 groups.setdefault((trial.configuration.candidate, rung), []).append((value, trial))
     found = []
     for (_, rung), group in groups.items():
@@ -168,19 +193,6 @@ def _places(trials: Sequence[StudyTrial], plan: Plan) -> list[Place]:
         found += [
             Place(trial, rung, rank, len(group), value) for rank, (value, trial) in enumerate(group)
         ]
-    return found
-
-
-def _values(trial: StudyTrial, plan: Plan) -> list[float]:
-    """The trial's best value up to each rung it came to, larger always better."""
-    sign = 1 if plan.goal.direction == "maximize" else -1
-    found: list[float] = []
-    samples = [evaluation.samples for evaluation in trial.evaluations]
-    for level in levels(trial, plan):
-        if not samples or samples[-1] < level:
-            break
-        upto = bisect_right(samples, level - 1) + 1
-        found.append(max(sign * evaluation.value for evaluation in trial.evaluations[:upto]))
     return found
 
 
@@ -227,7 +239,12 @@ def _is_beaten(place: Place, trials: Sequence[StudyTrial], plan: Plan) -> bool:
     return better >= max(1, compared // plan.search.eta)
 
 
-def _guarded(places: Iterable[Place], trials: Sequence[StudyTrial], plan: Plan) -> list[Place]:
+def _guarded(
+    places: Iterable[Place],
+    trials: Sequence[StudyTrial],
+    plan: Plan,
+    known: Values | None,
+) -> list[Place]:
     """The best of each candidate at a rung that fewer than ``eta`` of its trials came to.
 
     A large model is slow to start with: judged by equal seconds none of its trials might ever go
@@ -239,7 +256,7 @@ def _guarded(places: Iterable[Place], trials: Sequence[StudyTrial], plan: Plan) 
     eta, leader = plan.search.eta, first(trials)
     helped = {
         (place.trial.configuration.candidate, place.rung)
-        for place in _places(trials, plan)
+        for place in _places(trials, plan, known)
         if place.reached < eta
         and place.trial is not leader
         and place.trial.passed >= levels(place.trial, plan)[place.rung]

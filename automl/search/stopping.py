@@ -6,7 +6,8 @@ import math
 from collections.abc import Sequence
 
 from automl.plan import Plan
-from automl.search import choice, feed
+from automl.search import choice
+from automl.search.feed import Feed, at
 from automl.search.trial import StudyTrial
 
 FEWEST = 10
@@ -22,7 +23,11 @@ USUAL = 0.8
 
 
 def settled(
-    trials: Sequence[StudyTrial], plan: Plan, live: Sequence[str], starts: int = 0
+    trials: Sequence[StudyTrial],
+    plan: Plan,
+    live: Sequence[str],
+    starts: int = 0,
+    feed: Feed | None = None,
 ) -> str | None:
     """Return why the search may end now, in words; None while it should go on.
 
@@ -41,8 +46,7 @@ def settled(
     if best is None:
         return None
     margin = NOISE_SHARE * noise(best, plan)
-    level = feed.level(trials, plan)
-    values = [value for trial in mine if (value := _at(trial, plan, level)) is not None]
+    values = [value for value, _ in (feed or Feed(plan)).values(mine)]
     window = max(FEWEST, len(values) // 2)
     if len(values) <= window:
         return None
@@ -82,7 +86,7 @@ def _value(trial: StudyTrial, plan: Plan) -> float:
 
 
 def _at(trial: StudyTrial, plan: Plan, samples: float) -> float | None:
-    found = feed.at(trial, plan, samples)
+    found = at(trial, plan, samples)
     return None if found is None else _sign(plan) * found.value
 
 

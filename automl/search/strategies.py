@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 import zlib
 
@@ -10,9 +11,14 @@ from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 from automl.plan import Plan
+from automl.search import space
 
 STARTUP_TRIALS = 5
 """Trials drawn at random before TPE models the space, and finished before the median prunes."""
+EVOLVING = ("cmaes", "nsga2")
+"""Samplers that leave something with each trial they draw and look for it later."""
+POPULATION = 16
+"""Of ``nsga2``: Optuna's 50 would all be drawn at random within most budgets."""
 
 
 def seed(plan: Plan, *what: int | str) -> int:
@@ -24,12 +30,38 @@ def seed(plan: Plan, *what: int | str) -> int:
 
 
 def sampler(plan: Plan, number: int, redraw: int = 0) -> BaseSampler:
-    """Return the plan's sampler for trial ``number``; ``redraw`` counts draws thrown away."""
+    """Return the plan's sampler for trial ``number``; ``redraw`` counts draws thrown away.
+
+    - ``tpe``: any space and any budget; the default.
+    - ``random``: the yardstick; also the safest where many trials run at the same time.
+    - ``gp``: few, expensive trials over few numbers without conditions. Imports torch into the
+      searching process: a second, 200 MB.
+    - ``cmaes``: hundreds of cheap trials over numbers; choices are drawn at random.
+    - ``nsga2``: hundreds of cheap trials with several objectives.
+    - ``grid``: every configuration of a finite space once; see ``proposals``.
+    """
     own = seed(plan, number, *([redraw] if redraw else []))
-    if plan.search.sampler == "random":
-        return RandomSampler(seed=own)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        match plan.search.sampler:
+            case "random" | "grid":
+                return RandomSampler(seed=own)
+            case "gp":
+                return optuna.samplers.GPSampler(
+                    seed=own,
+                    independent_sampler=RandomSampler(seed=own),
+                    n_startup_trials=STARTUP_TRIALS,
+                    warn_independent_sampling=False,
+                )
+            case "cmaes":
+                return optuna.samplers.CmaEsSampler(
+                    seed=own,
+                    independent_sampler=RandomSampler(seed=own),
+                    n_startup_trials=STARTUP_TRIALS,
+                    warn_independent_sampling=False,
+                )
+            case "nsga2":
+                return optuna.samplers.NSGAIISampler(seed=own, population_size=POPULATION)
         # The space is conditional on the candidate: groups keep each candidate's own parameters
         # sampled jointly instead of one by one.
         return TPESampler(
@@ -39,6 +71,21 @@ def sampler(plan: Plan, number: int, redraw: int = 0) -> BaseSampler:
             group=True,
             constant_liar=True,
         )
+
+
+def objection(plan: Plan) -> str | None:
+    """Return why the plan's sampler cannot search its spaces, in words; None when it can."""
+    if plan.search.sampler == "cmaes" and importlib.util.find_spec("cmaes") is None:
+        return "the sampler cmaes needs the package cmaes: pip install cmaes"
+    if plan.search.sampler == "grid":
+        endless = [c.reference for c in plan.candidates if space.grid(c) is None]
+        if endless:
+            return (
+                f"the sampler grid needs a finite space, at most {space.LARGEST_GRID} "
+                f"configurations a candidate; {endless[0]} has ranges without end: list the "
+                "values of each hyperparameter"
+            )
+    return None
 
 
 def pruner(plan: Plan) -> BasePruner:

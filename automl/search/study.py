@@ -17,6 +17,7 @@ from automl.plan import Configuration, Plan
 from automl.search import choice, portfolio, proposals, rungs, space, stopping, strategies
 from automl.search.feed import Feed
 from automl.search.journal import Journal
+from automl.search.memo import PerTrial
 from automl.search.proposals import Accept
 from automl.search.pruning import Pruning
 from automl.search.rungs import Outlook, Verdict
@@ -40,7 +41,10 @@ class Study:
         self._journal = Journal(path, plan.name, plan.goal.direction)
         self._trials = self._journal.trials
         self._pruning = Pruning(plan, self._trials)
-        self._feed = Feed(plan)
+        self._feed = Feed(plan, self._journal.states)
+        self._values = PerTrial(lambda trial: rungs.values(trial, plan))
+        self._changes = 0
+        self._best: tuple[int, StudyTrial | None] | None = None
 
     @property
     def trials(self) -> tuple[StudyTrial, ...]:
@@ -94,13 +98,17 @@ class Study:
         drawn = proposals.propose(self.plan, self._trials, live, self._starts, accept, self._feed)
         if drawn is None:
             return None
-        return self._add(StudyTrial(len(self._trials), drawn), live)
+        trial = self._add(StudyTrial(len(self._trials), drawn), live)
+        if self.plan.search.sampler == "nsga2":  # what cmaes leaves is a pickle: not kept
+            self._journal.set(trial.number, "sampler", dict(self._feed.state(trial.number)))
+        return trial
 
     def settled(self) -> str | None:
         """Return why nothing more is likely to be gained, in words; see ``stopping``."""
         live = self.live_candidates()
-        left = portfolio.untried(self.plan, live, self._trials, self._starts)
-        return stopping.settled(self._trials, self.plan, live, len(left))
+        tried = self._feed.tried(self._trials)
+        left = portfolio.untried(self.plan, live, tried, self._starts)
+        return stopping.settled(self._trials, self.plan, live, len(left), self._feed)
 
     def repeat(self, number: int) -> StudyTrial:
         """Return a new running trial of the same configuration with a training seed of its own."""
@@ -145,7 +153,7 @@ class Study:
             return "continue"
         if outlook is None:
             return "continue"
-        verdict = rungs.decide(self._trials, self.plan, number, outlook)
+        verdict = rungs.decide(self._trials, self.plan, number, outlook, self._values)
         if verdict == "continue":
             self._set(number, passed=rungs.reached(trial, self.plan))
         elif verdict == "pause":
@@ -160,14 +168,14 @@ class Study:
         """Return the waiting trial that may go on now, if any; ``attempt`` lets it."""
         if not any(trial.paused for trial in self._trials):
             return None
-        found = rungs.promotable(self._trials, self.plan, outlook or Outlook())
+        found = rungs.promotable(self._trials, self.plan, outlook or Outlook(), self._values)
         return found[0] if found else None
 
     def hopeless(self, outlook: Outlook | None = None) -> tuple[StudyTrial, ...]:
         """Return the waiting trials that will not go on any more; the caller tells their end."""
         if not any(trial.paused for trial in self._trials):
             return ()
-        return tuple(rungs.hopeless(self._trials, self.plan, outlook or Outlook()))
+        return tuple(rungs.hopeless(self._trials, self.plan, outlook or Outlook(), self._values))
 
     def saved(self, number: int, size: int) -> None:
         """Record the bytes of the checkpoint that a waiting trial left."""
@@ -207,31 +215,31 @@ class Study:
         trial = replace(
             trial, state=state, failure=failure, message=message, paused=False, checkpoint_bytes=0
         )
-        self._trials[number] = trial
+        self._keep(trial)
         return trial
 
     def best(self) -> StudyTrial | None:
         """Return the trial that would win now, of the plan's candidates; see ``choice``."""
-        known = {candidate.id for candidate in self.plan.candidates}
-        mine = [trial for trial in self._trials if trial.configuration.candidate in known]
-        return choice.choose(mine, self.plan.goal)
+        if self._best is None or self._best[0] != self._changes:
+            known = {candidate.id for candidate in self.plan.candidates}
+            mine = [trial for trial in self._trials if trial.configuration.candidate in known]
+            self._best = (self._changes, choice.choose(mine, self.plan.goal))
+        return self._best[1]
 
     def _add(self, trial: StudyTrial, live: Sequence[str]) -> StudyTrial:
         encoded = space.encode(self.plan, live, trial.configuration)
         self._journal.add(trial, encoded)
         self._pruning.add(trial)
         self._trials.append(trial)
+        self._changes += 1
         return trial
 
     def _record(
         self, trial: StudyTrial, evaluation: Evaluation, costs: Mapping[str, float]
     ) -> None:
         self._journal.report(trial.number, evaluation, trial)
-        self._trials[trial.number] = replace(
-            trial,
-            evaluations=(*trial.evaluations, evaluation),
-            seconds=evaluation.seconds,
-        )
+        every = (*trial.evaluations, evaluation)
+        self._keep(replace(trial, evaluations=every, seconds=evaluation.seconds))
         if costs:
             self._set(trial.number, costs=dict(costs))
 
@@ -240,7 +248,11 @@ class Study:
         trial = self._running(number)
         for key, value in changes.items():
             self._journal.set(number, key, value)
-        self._trials[number] = trial = replace(trial, **changes)
+        return self._keep(replace(trial, **changes))
+
+    def _keep(self, trial: StudyTrial) -> StudyTrial:
+        self._trials[trial.number] = trial
+        self._changes += 1
         return trial
 
     def _running(self, number: int) -> StudyTrial:

@@ -50,12 +50,14 @@ class Upkeep:
 def worth_keeping(trials: Sequence[StudyTrial], plan: Plan) -> set[int]:
     """Return the trials whose models may still leave: the winner, and those next to it.
 
-    These are what repeats and averaging need, and with several objectives the whole front.
+    These are what repeats and averaging need, and with several objectives the whole front. Among
+    trials that have ended: one that has not may still fail, and its model with it.
     """
     most = max(1, plan.search.repeats, SOUP_MODELS if plan.search.soup else 0)
-    best = list(choice.shortlist(trials, plan.goal, most))
+    ended = [trial for trial in trials if trial.state != "running"]
+    best = list(choice.shortlist(ended, plan.goal, most))
     if plan.goal.also:
-        best += choice.pareto(trials, plan.goal)
+        best += choice.pareto(ended, plan.goal)
     numbers = {trial.number for trial in best}
     winner = choice.choose(trials, plan.goal)
     if winner is not None:

@@ -1,6 +1,6 @@
-"""Learning rates by depth: what lies deeper learns more slowly, what is new may learn faster.
+"""Learning rates by depth: what lies deeper learns more slowly (layer-wise decay).
 
-Layer-wise decay is after ELECTRA's fine-tuning (Clark et al. 2020). Names parameters; sets nothing.
+After ELECTRA's fine-tuning (Clark et al. 2020). Names parameters; sets nothing.
 """
 
 from __future__ import annotations
@@ -10,26 +10,8 @@ from typing import Any
 from torch import nn
 
 
-def factors(
-    model: Any, decay: float, classifier: float, pooled_layers: int = 0
-) -> dict[str, float]:
-    """Return parameter name → factor of the learning rate; empty where all would be 1.
-
-    It is ``decay`` to the depth from the top (``by_depth``), and ``classifier`` for the layer that
-    gives the logits. Raises ValueError for a model in which what is asked for can't be found.
-    """
-    if decay == classifier == 1.0:
-        return {}
-    found = {name: 1.0 for name, _ in model.named_parameters()}
-    if decay != 1.0:
-        found = by_depth(model, decay, pooled_layers)
-    for name in _classifier(model):
-        found[name] *= classifier
-    return found
-
-
-def by_depth(model: Any, decay: float, pooled_layers: int = 0) -> dict[str, float]:
-    """Return parameter name → ``decay`` to the depth from the top.
+def factors(model: Any, decay: float, pooled_layers: int = 0) -> dict[str, float]:
+    """Return parameter name → factor of the learning rate: ``decay`` to the depth from the top.
 
     The head has depth 0, as has all that follows the layers and the last ``pooled_layers`` of
     them; the top layer has 1; what precedes the layers, and every embedding, has one more than the
@@ -58,21 +40,6 @@ def _layers(model: Any) -> tuple[str, nn.ModuleList]:
         if isinstance(module, nn.ModuleList) and len(module) == count:
             return name, module
     raise ValueError(f"the layers of {type(model).__name__} can't be told apart")
-
-
-def _classifier(model: Any) -> list[str]:
-    """Return the names of the parameters of the head's last linear layer."""
-    linear = [
-        (name, module)
-        for name, module in model.named_modules()
-        if isinstance(module, nn.Linear)
-        and module.out_features == model.config.num_labels
-        and not _in_backbone(model, name)
-    ]
-    if not linear:
-        raise ValueError(f"{type(model).__name__} ends in no linear layer")
-    name, module = linear[-1]
-    return [f"{name}.{parameter}" for parameter, _ in module.named_parameters()]
 
 
 def _in_backbone(model: Any, name: str) -> bool:

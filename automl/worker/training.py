@@ -157,11 +157,8 @@ def assemble(
 
 def _factors(model: Any, spec: TrialSpec) -> dict[str, float]:
     """Return the factors of the learning rate by parameter name; none where all are alike."""
-    chosen = spec.hyperparameters
-    pooling = str(chosen.get("pooling", _pooling.STOCK))
-    return depths.factors(
-        model,
-        float(chosen.get("layer_decay", 1.0)),
-        float(chosen.get("head_lr_multiplier", 1.0)),
-        _pooling.added_layers(model.config.to_dict(), pooling),
-    )
+    decay = float(spec.hyperparameters.get("layer_decay", 1.0))
+    if decay == 1.0:
+        return {}
+    pooling = str(spec.hyperparameters.get("pooling", _pooling.STOCK))
+    return depths.factors(model, decay, _pooling.added_layers(model.config.to_dict(), pooling))

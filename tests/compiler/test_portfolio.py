@@ -76,8 +76,12 @@ def test_fewer_layers_are_tried_where_they_are_searched() -> None:
 
 def test_every_row_of_the_table_has_a_source_and_can_be_reached() -> None:
     assert all(each.source and (each.values or each.factors) for each in STARTS)
-    whole = portfolio(space(SMALL, BERT, {}, smaller=True), 10_000, most=len(STARTS) + 2)
-    assert len(whole) == len(STARTS) + 2
+    whole = portfolio(space(SMALL, BERT, {}, smaller=True), 10_000, most=99)
+    few = portfolio(space(prior("bert", 22_000_000, 100), BERT, {}, smaller=True), 100, most=99)
+    alike = 1  # trained embeddings are the default of many rows, frozen ones of few
+    for found in (whole, few):
+        assert len(found) == 1 + len(STARTS) - alike + 1
+    assert (whole[0]["freeze_embeddings"], few[0]["freeze_embeddings"]) == (False, True)
 
 
 @settings(max_examples=60)

@@ -24,14 +24,12 @@ CHOICES = {
     "frozen embeddings": {"freeze_embeddings": True},
     "depths": {"layer_decay": 0.8},
     "head": {"head_init": "probe"},
-    "fast head": {"head_lr_multiplier": 10.0},
     "all": {
         "pooling": "mean",
         "keep_layers": 1,
         "freeze_embeddings": True,
         "layer_decay": 0.8,
         "head_init": "probe",
-        "head_lr_multiplier": 3.0,
     },
 }
 DEFAULTS = {
@@ -39,7 +37,6 @@ DEFAULTS = {
     "freeze_embeddings": False,
     "layer_decay": 1.0,
     "head_init": "random",
-    "head_lr_multiplier": 1.0,
     "keep_layers": 2,
 }
 
@@ -267,7 +264,8 @@ def test_fewer_layers_cost_less(bench):
         trial = bench.trial(f"{kept}", costs=True, hyperparameters={"keep_layers": kept})
         assert bench.run(trial) == 0
         found.append(bench.events(trial, Reported)[0].costs)
-    assert all(found[0][name] < found[1][name] for name in found[0])
+    # The latency of so small a model is mostly Python, and on a busy machine mostly chance.
+    assert all(found[0][name] < found[1][name] for name in ("parameters", "disk"))
 
 
 def test_costs_that_were_told_are_not_measured_again(bench, fault):

@@ -7,7 +7,7 @@ import pytest
 from automl.tasks._layers import LAYERED
 from automl.tasks._pooling import _FAMILIES, added_layers
 from automl.tasks.text_classification import TASK
-from automl.worker.depths import by_depth, factors
+from automl.worker.depths import factors
 from tests.tasks.test_layers import LABELS, TINY_BERT, families, save
 
 
@@ -18,7 +18,7 @@ def build(family, folder, **chosen):
 @pytest.mark.parametrize("family", families(LAYERED))
 def test_every_layer_learns_more_slowly_than_the_one_above(family, tmp_path):
     model = build(family, tmp_path)
-    found = by_depth(model, 0.5)
+    found = factors(model, 0.5)
     assert set(found) == {name for name, _ in model.named_parameters()}
     assert sorted(set(found.values())) == [0.0625, 0.125, 0.25, 0.5, 1.0]
     words = model.get_input_embeddings().weight
@@ -32,7 +32,7 @@ def test_every_layer_learns_more_slowly_than_the_one_above(family, tmp_path):
 @pytest.mark.parametrize("family", families(_FAMILIES))
 def test_a_layer_that_only_pools_learns_as_the_head_does(family, tmp_path):
     model = build(family, tmp_path, pooling="mean")
-    found = by_depth(model, 0.5, added_layers(model.config.to_dict(), "mean"))
+    found = factors(model, 0.5, added_layers(model.config.to_dict(), "mean"))
     layers = _FAMILIES[family].layers
     assert {found[name] for name in found if name.startswith(f"{layers}.3.")} == {1.0}
     assert {found[name] for name in found if name.startswith(f"{layers}.2.")} == {0.5}
@@ -41,7 +41,7 @@ def test_a_layer_that_only_pools_learns_as_the_head_does(family, tmp_path):
 
 
 def test_pooler_and_classifier_are_the_head():
-    found = by_depth(TASK.build(str(TINY_BERT), LABELS, {}, False), 0.5)
+    found = factors(TASK.build(str(TINY_BERT), LABELS, {}, False), 0.5)
     head = [name for name, factor in found.items() if factor == 1.0]
     assert head == [
         "bert.pooler.dense.weight",
@@ -53,25 +53,4 @@ def test_pooler_and_classifier_are_the_head():
 
 def test_layers_that_cannot_be_found_are_an_error(tmp_path):
     with pytest.raises(ValueError, match="layers of AlbertForSequenceClassification can't be told"):
-        factors(build("albert", tmp_path), 0.5, 1.0)
-
-
-@pytest.mark.parametrize("family", families([*LAYERED, "albert"]))
-def test_the_classifier_alone_learns_faster(family, tmp_path):
-    model = build(family, tmp_path)
-    found = factors(model, 1.0, 10.0)
-    faster = [name for name, factor in found.items() if factor != 1.0]
-    assert {found[name] for name in faster} == {10.0}
-    shapes = {tuple(model.get_parameter(name).shape) for name in faster}
-    assert shapes in ({(3, 32), (3,)}, {(3, 32)}, {(3, 128), (3,)}, {(3, 768), (3,)})
-    assert set(found) == {name for name, _ in model.named_parameters()}
-
-
-def test_both_factors_go_together():
-    model = TASK.build(str(TINY_BERT), LABELS, {}, False)
-    found = factors(model, 0.5, 10.0)
-    assert found == {**by_depth(model, 0.5), "classifier.weight": 10.0, "classifier.bias": 10.0}
-
-
-def test_without_a_factor_there_are_none():
-    assert factors(TASK.build(str(TINY_BERT), LABELS, {}, False), 1.0, 1.0) == {}
+        factors(build("albert", tmp_path), 0.5)

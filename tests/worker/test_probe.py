@@ -15,6 +15,7 @@ from automl.jobs import ModelRef, ScoreSpec
 from automl.worker import features, logistic, probe
 
 from .conftest import LABELS, TINY_BERT, rows
+from .test_processes import start
 
 pytestmark = pytest.mark.slow
 PROBE = {"method": "probe"}
@@ -224,3 +225,11 @@ def test_a_candidate_that_cannot_be_probed_fails_with_a_reason(probing, tmp_path
     (failed,) = probing.events(trial, Failed)
     assert failed.kind == "bad_candidate"
     assert "nowhere" in failed.message
+
+
+def test_of_two_processes_one_works_and_speaks(probing):
+    alone, together = probing.trial("alone"), probing.trial("together", processes=2)
+    assert probing.run(alone) == 0
+    assert start(together, 2).wait() == 0, together.log.read_text()
+    assert probing.scores(together) == probing.scores(alone)
+    assert len(probing.events(together, Finished)) == 1

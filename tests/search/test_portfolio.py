@@ -1,0 +1,107 @@
+"""What is tried before anything is sampled, and when."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from automl.plan import Candidate, Configuration, Parameter, Plan
+from automl.search import portfolio, space
+from automl.search.portfolio import STARTS_PER_DRAW, identity, order, pending, untried
+from automl.search.study import Evaluation, Study
+from tests import factories
+from tests.search.trials import EPOCHS, SEARCH
+
+RATES = (1e-4, 2e-4, 5e-5, 3e-4)
+METHOD = Parameter("method", "choice", "full", choices=("full", "probe"))
+
+
+def candidate(name: str, parameters: int = 1000, starts: int = 3) -> Candidate:
+    return factories.candidate(
+        name,
+        parameters=parameters,
+        space=(factories.LEARNING_RATE, EPOCHS),
+        portfolio=tuple({"learning_rate": rate, "epochs": 10} for rate in RATES[:starts]),
+    )
+
+
+def plan(*candidates: Candidate) -> Plan:
+    return factories.plan(*candidates, search=SEARCH)
+
+
+def rates(starts: tuple[Configuration, ...]) -> list[tuple[str, object]]:
+    return [(each.candidate, each.hyperparameters["learning_rate"]) for each in starts]
+
+
+def test_best_bets_come_first_and_cheap_candidates_before_dear_ones():
+    made = plan(candidate("dear", 9000), candidate("cheap", 10))
+    bets, rest = order(made, ("dear", "cheap"))
+    assert rates(bets) == [("cheap", 1e-4), ("dear", 1e-4)]
+    assert rates(rest) == [("cheap", 2e-4), ("dear", 2e-4), ("cheap", 5e-5), ("dear", 5e-5)]
+
+
+def test_what_similar_studies_found_comes_right_after_the_best_bets():
+    found = Configuration("small", {"learning_rate": 7e-5, "epochs": 10})
+    _, rest = order(plan(candidate("small")), ("small",), [found])
+    assert rates(rest)[0] == ("small", 7e-5)
+
+
+def test_duplicates_and_impossible_starts_are_left_out():
+    again = Configuration("small", {"learning_rate": 2e-4, "epochs": 10})
+    outside = Configuration("small", {"learning_rate": 2.0, "epochs": 10})
+    unknown = Configuration("gone", {"learning_rate": 2e-4, "epochs": 10})
+    _, rest = order(plan(candidate("small")), ("small",), [again, outside, unknown])
+    assert rates(rest) == [("small", 2e-4), ("small", 5e-5)]
+
+
+def test_without_a_portfolio_the_default_is_the_best_bet():
+    bare = replace(candidate("small"), portfolio=())
+    assert order(plan(bare), ("small",)) == ((space.default(bare),), ())
+
+
+def test_starts_alternate_with_what_is_sampled():
+    made = plan(candidate("small", starts=4))
+    (bet,), rest = order(made, ("small",))
+    tried = [identity(bet), *(identity(start) for start in rest[:STARTS_PER_DRAW])]
+    assert pending(made, ("small",), tried[:-1]) == rest[STARTS_PER_DRAW - 1 :]
+    assert pending(made, ("small",), tried) == ()
+    drawn = identity(Configuration("small", {"learning_rate": 1.234e-4, "epochs": 10}))
+    assert pending(made, ("small",), [*tried, drawn]) == rest[STARTS_PER_DRAW:]
+    assert untried(made, ("small",), tried) == rest[STARTS_PER_DRAW:]
+
+
+def test_a_probe_is_tried_once_and_never_drawn(tmp_path: Path):
+    probing = replace(
+        candidate("small"),
+        space=(factories.LEARNING_RATE, EPOCHS, METHOD),
+        portfolio=(
+            {"learning_rate": 1e-4, "epochs": 10, "method": "full"},
+            {"learning_rate": 1e-4, "epochs": 10, "method": "probe"},
+        ),
+    )
+    study = Study(tmp_path / "j", plan(probing))
+    methods = []
+    for _ in range(25):
+        trial = study.ask()
+        assert trial is not None
+        methods.append(trial.configuration.hyperparameters["method"])
+        study.report(trial.number, Evaluation(1, 100, 0.5), 1.0)
+        study.tell(trial.number, "complete")
+    assert methods.count("probe") == 1
+    assert methods[0] == "full"
+
+
+def test_a_candidate_that_can_only_be_probed_is_tried_once(tmp_path: Path):
+    only = replace(METHOD, default="probe", choices=("probe",))
+    study = Study(tmp_path / "j", plan(factories.candidate("small", space=(only,))))
+    first = study.ask()
+    assert first is not None
+    assert first.configuration.hyperparameters == {"method": "probe"}
+    assert study.ask() is None
+
+
+def test_the_portfolio_names_no_configuration_twice():
+    made = plan(candidate("a"), candidate("b"))
+    bets, rest = portfolio.order(made, ("a", "b"))
+    every = [identity(each) for each in (*bets, *rest)]
+    assert len(set(every)) == len(every)
