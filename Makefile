@@ -59,7 +59,7 @@ check:
 	$(BIN)mypy
 	$(BIN)lint-imports
 	$(BIN)automl fmt --check $(RECIPES)
-	$(BIN)pytest
+	$(BIN)pytest -n auto --maxprocesses 4 --dist worksteal
 
 fast:
 	$(BIN)pytest -m "not slow"

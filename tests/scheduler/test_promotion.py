@@ -185,6 +185,52 @@ def test_nothing_new_is_started_that_would_not_come_to_its_first_rung(tmp_path: 
     assert made.said(events.SearchProgressed)[-1].reason
 
 
+def test_the_best_bet_goes_on_until_the_time_is_up_though_it_reaches_no_rung(tmp_path: Path):
+    made = bench(tmp_path / "r", lambda t, a: "evals=5:0.5,sleep=0.4", limits=Limits(seconds=1.6))
+    made.predict = lambda trial, samples: 100.0
+    assert made.run() == "time"
+    assert made.study.seconds >= 1.4
+    assert len(made.study.trials) == 1
+    assert lengths(made)[0] >= 2
+    assert not made.study.trials[0].paused
+
+
+def test_time_that_nothing_new_can_use_goes_to_the_most_promising_that_waits(tmp_path: Path):
+    made = bench(
+        tmp_path / "r",
+        lambda t, a: f"evals=5:{0.9 - t / 10:.1f},sleep=0.1,pace=0.1",
+        limits=Limits(seconds=60.0),
+    )
+    # After three trials nothing new fits; what waits is said to need little.
+    made.predict = lambda trial, samples: 99.0 if trial.number == -1 and late() else 0.1
+    late = lambda: len(made.executor.attempts) >= 4  # noqa: E731
+    assert made.run() == "time"
+    assert made.states() == ["complete"] * 4
+
+
+def test_a_search_without_a_gain_for_long_settles_and_says_why(tmp_path: Path):
+    made = bench(
+        tmp_path / "r",
+        lambda t, a: f"evals=5:{0.9 if t == 0 else 0.5}",
+        trials=40,
+        search=replace(PROMOTION, stop="auto"),
+    )
+    assert made.run() == "settled"
+    assert 11 <= len(made.study.trials) < 40
+    assert all(trial.state != "running" for trial in made.study.trials)
+    assert "no better" in made.study.ended
+    assert made.said(events.SearchProgressed)[-1].reason == made.study.ended
+
+
+def test_a_space_that_has_been_tried_whole_ends_the_search(tmp_path: Path):
+    made = bench(tmp_path / "r", lambda t, a: "evals=1:0.5", trials=9)
+    tiny = factories.candidate("small", space=(factories.BATCH, EPOCHS))
+    made.plan = replace(made.plan, candidates=(tiny,))
+    assert made.run() == "settled"
+    assert len(made.study.trials) == 2
+    assert made.study.ended == "every configuration of the space has been tried"
+
+
 @pytest.mark.parametrize("slots", [1, 2])
 def test_the_best_are_trained_again_with_seeds_of_their_own(tmp_path: Path, slots: int):
     search = replace(PROMOTION, repeats=2)

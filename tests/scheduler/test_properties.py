@@ -9,25 +9,37 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from automl import events
+from automl.plan import SearchPlan
 from automl.scheduler import Limits
 from automl.search.history import read
 from tests.scheduler.test_scheduler import Bench
 
+NONE = SearchPlan(7, "random", "none", 100)
+PROMOTION = SearchPlan(7, "random", "promotion", 100, rungs=(100, 200))
 ENDS = ("finish", "finish", "finish", "crash", "exit", "oom", "nan", "bad", "kill")
 
 
 @pytest.mark.slow
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(seed=st.integers(0, 2**32), slots=st.integers(1, 3), trials=st.integers(1, 5))
+@given(
+    seed=st.integers(0, 2**32),
+    slots=st.integers(1, 3),
+    trials=st.integers(1, 5),
+    search=st.sampled_from([NONE, PROMOTION]),
+)
 def test_budget_holds_and_every_trial_ends_once(
-    tmp_path_factory: pytest.TempPathFactory, seed: int, slots: int, trials: int
+    tmp_path_factory: pytest.TempPathFactory,
+    seed: int,
+    slots: int,
+    trials: int,
+    search: SearchPlan,
 ):
     def behaviour(trial: int, attempt: int) -> str:
         draw = random.Random(f"{seed}-{trial}-{attempt}")
         return f"evals={draw.randint(0, 3)}:{draw.random():.3f},end={draw.choice(ENDS)}"
 
     folder = tmp_path_factory.mktemp("run")
-    bench = Bench(folder, behaviour, slots=slots, limits=Limits(trials=trials))
+    bench = Bench(folder, behaviour, slots=slots, limits=Limits(trials=trials), search=search)
     outcome = bench.run()
     assert len(bench.study.trials) <= trials
     assert outcome == ("trials" if bench.study.live_candidates() else "no_candidates")

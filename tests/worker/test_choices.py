@@ -186,6 +186,7 @@ def test_the_classifier_is_that_of_a_logistic_regression(data, labels, monkeypat
     columns = read_columns(Path(data.tables["train"]))
     kept = [row for row, label in enumerate(columns["label"]) if label in labels]
     columns = {role: [values[row] for row in kept] for role, values in columns.items()}
+    monkeypatch.setattr(head_start, "STRENGTHS", (0.1,))
     tokenizer = load_tokenizer(str(TINY_BERT))
     rows = store.rows(TASK.encode(columns, tokenizer, 32, labels))
     model = TASK.build(str(TINY_BERT), labels, {"pooling": "mean"}, False)
@@ -231,6 +232,23 @@ def test_a_head_start_looks_at_so_many_rows_and_no_more(monkeypatch):
     assert batches[1] == batches[3]
     assert len({str(ids) for ids in batches[1]}) == 10
     assert heads[0] == heads[1]
+
+
+def test_features_that_tell_nothing_leave_the_head_as_it_was_drawn():
+    import torch
+
+    from automl.tasks._text import load_tokenizer
+    from automl.tasks.text_classification import TASK
+
+    tokenizer = load_tokenizer(str(TINY_BERT))
+    drawn = np.random.default_rng(0).choice(LABELS, 90)
+    texts = {"text": [f"number {row}" for row in range(90)], "label": list(drawn)}
+    rows = store.rows(TASK.encode(texts, tokenizer, 32, LABELS))
+    torch.manual_seed(0)
+    model = TASK.build(str(TINY_BERT), LABELS, {}, False)
+    before = model.classifier.weight.tolist()
+    head_start.give(model, rows, TASK.collator(tokenizer), 32, 0, Ranks(0, 1), lambda: None)
+    assert model.classifier.weight.tolist() == before
 
 
 def test_two_processes_begin_with_one_head(bench):
