@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 
-from automl.search import upkeep
+from automl.search import rungs, upkeep
 from automl.search.forecast import Forecast, Predict
 from automl.search.rungs import Outlook
 from automl.search.study import Study, StudyTrial
@@ -100,6 +100,11 @@ class Hours:
         target = trial.samples + self.study.plan.search.evaluation_samples
         return self._within(lambda: self._forecast.seconds(self.study.trials, trial, target))
 
+    def is_quick(self, trial: StudyTrial) -> bool:
+        """Whether the trial comes to its next rung, or its end, sooner than it would come back."""
+        seconds = self._forecast.to_next(self.study.trials, trial)
+        return seconds is not None and seconds < self._start
+
     def repeats(self, original: StudyTrial) -> bool:
         """Whether the trial can be trained once more, whole, in the time left."""
         return self._within(lambda: self._whole(original))
@@ -113,7 +118,7 @@ class Hours:
             more, spare = in_time, in_time == 0
         if settled:
             more, spare = 0, False
-        return Outlook(more, spare, busy, self.fits, self.moves)
+        return Outlook(more, spare, busy, self.fits, self.moves, self.is_quick, self._is_urgent())
 
     def startable(self) -> int | None:
         """Return how many configurations the budget of trials still allows; None: any number."""
@@ -156,6 +161,21 @@ class Hours:
             return trial.seconds
         fresh = StudyTrial(-1, trial.configuration)
         return self._forecast.to_end(self.study.trials, fresh)
+
+    def _is_urgent(self) -> bool:
+        """Whether one more configuration would leave no time to bring the most advanced to its end.
+
+        Only while none has come there.
+        """
+        left, plan, trials = self.left, self.study.plan, self.study.trials
+        best = rungs.champion(trials, plan, Outlook(urgent=True))
+        if left is None or best is None:
+            return False
+        to_end = self._forecast.to_end(trials, best)
+        another = self._forecast.cheapest_start(trials, self.study.live_candidates())
+        if to_end is None or another is None:
+            return False
+        return left < another + to_end + 2 * self._start
 
     def _startable_in_time(self) -> int | None:
         """How many configurations would come to their first rung in the time left, about."""

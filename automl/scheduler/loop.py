@@ -159,9 +159,7 @@ class Scheduler:
             return fits
 
         trial = self.study.ask(accept)
-        if trial is None and not self.study.live_candidates():
-            self._over = "no_candidates", "every candidate was retired"
-        elif trial is None and refused:
+        if trial is None and refused:
             self._over = "time", "no other configuration would come to its first rung in time"
         elif trial is None:
             self._settled = "every configuration of the space has been tried"
@@ -415,6 +413,8 @@ class Scheduler:
     def _how_it_ended(self) -> tuple[Outcome, str]:
         if self._closing == "time":
             return "time", "the time budget is used up"
+        if not self.study.live_candidates():
+            return "no_candidates", "every candidate was retired"
         if self._settled is not None:
             return "settled", self._settled
         if self._over is not None:

@@ -52,6 +52,7 @@ def restore(trial: FrozenTrial) -> StudyTrial:
         _evaluation(facts, step, value) for step, value in sorted(trial.intermediate_values.items())
     )
     seconds = evaluations[-1].seconds if evaluations else 0.0
+    paused = bool(facts.get("paused")) and trial.state is TrialState.RUNNING
     return StudyTrial(
         number=trial.number,
         configuration=Configuration(facts["candidate"], facts["hyperparameters"]),
@@ -62,12 +63,12 @@ def restore(trial: FrozenTrial) -> StudyTrial:
         micro_batch=facts.get("micro_batch"),
         failure=facts.get("failure"),
         message=facts.get("message", ""),
-        paused=bool(facts.get("paused")) and trial.state is TrialState.RUNNING,
+        paused=paused,
         passed=int(facts.get("passed", 0)),
         costs=facts.get("costs", {}),
         seed=facts.get("seed"),
         repeat_of=facts.get("repeat_of"),
-        checkpoint_bytes=int(facts.get("checkpoint_bytes", 0)),
+        checkpoint_bytes=int(facts.get("checkpoint_bytes", 0)) if paused else 0,
     )
 
 

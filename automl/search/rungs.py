@@ -39,6 +39,10 @@ class Outlook:
     """Whether the trial can come to its next rung, or its end, in the time left."""
     moves: Callable[[StudyTrial], bool] = lambda _: True
     """Whether it can at least come to its next evaluation."""
+    quick: Callable[[StudyTrial], bool] = lambda _: False
+    """Whether it comes to its next rung, or its end, sooner than it could leave and come back."""
+    urgent: bool = False
+    """Whether one more configuration would leave too little time to bring any to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +103,31 @@ def is_undecided(trial: StudyTrial, plan: Plan) -> bool:
     return trial.state == "running" and not trial.paused and reached(trial, plan) > trial.passed
 
 
-def first(trials: Sequence[StudyTrial]) -> StudyTrial | None:
-    """Return the best bet: the first trial that has not failed. It runs to its end unpaused.
+def champion(trials: Sequence[StudyTrial], plan: Plan, outlook: Outlook) -> StudyTrial | None:
+    """Return the trial that runs to its end next, while none has: it is not paused any more.
 
-    Whenever the study is stopped, something has been trained as far as it goes.
+    Whenever the study is stopped, something has then been trained as far as it goes. It is the best
+    of the first ``eta`` that came to a rung; of fewer, where nothing more is to come or time is
+    short. None once a trial is complete.
     """
-    return next((trial for trial in trials if trial.searched and trial.state != "failed"), None)
+    mine = [trial for trial in trials if trial.searched and trial.state != "failed"]
+    if any(trial.state == "complete" for trial in mine):
+        return None
+    came = [trial for trial in mine if reached(trial, plan)]
+    going = [trial for trial in came if trial.state == "running"]
+    chosen = any(trial.passed for trial in going) or len(came) >= plan.search.eta
+    if not going or not (chosen or outlook.more == 0 or outlook.urgent):
+        return None
+    sign = 1 if plan.goal.direction == "maximize" else -1
+    return max(
+        going,
+        key=lambda one: (
+            one.passed,
+            reached(one, plan),
+            sign * (one.value(plan.goal.direction) or 0.0),
+            -one.number,
+        ),
+    )
 
 
 def decide(
@@ -117,19 +140,18 @@ def decide(
     """Say what a trial does at the rung it has come to.
 
     Going on at once costs no restart, so it goes on wherever it may, though another that waits may
-    be ahead of it. The best bet goes on as long as there is time at all.
+    be ahead of it; and where leaving would take longer than going on.
     """
-    leader = first(trials)
-    if leader is not None and leader.number == number:
-        return "continue"
+    trial = trials[number]
     trials = [replace(t, paused=True) if t.number == number else t for t in trials]
     outlook = replace(outlook, busy=outlook.busy - {number})
     going = promotable(trials, plan, replace(outlook, spare=False), known)
     going += promotable(trials, plan, outlook, known)[:1] if outlook.spare else []
     if number in {trial.number for trial in going}:
         return "continue"
-    given_up = {trial.number for trial in hopeless(trials, plan, outlook, known)}
-    return "stop" if number in given_up else "pause"
+    if number in {trial.number for trial in hopeless(trials, plan, outlook, known)}:
+        return "stop"
+    return "continue" if outlook.quick(trial) else "pause"
 
 
 def promotable(
@@ -138,19 +160,22 @@ def promotable(
     """Return the waiting trials that may go on: the highest rung first, then the best value.
 
     One in ``eta`` of those at a rung may; at least one where nothing more is to come. Where none
-    may, a candidate's best trial gets the benefit of the doubt: see ``_guarded``. With time to
-    spare the others follow, last those that will only come to their next evaluation.
+    may, a candidate's best trial gets the benefit of the doubt: see ``_guarded``. The champion
+    comes before all. With time to spare the others follow, last those that will only come to their
+    next evaluation.
     """
     every = _waiting(_places(trials, plan, known), plan, outlook)
     places = [place for place in every if outlook.fits(place.trial)]
-    leader, eta, last = first(trials), plan.search.eta, outlook.more == 0
+    best, eta, last = champion(trials, plan, outlook), plan.search.eta, outlook.more == 0
     quota = [
         place
         for place in places
-        if place.trial is leader
-        or (place.rank < _quota(place.reached, eta, last) and not _is_beaten(place, trials, plan))
+        if place.rank < _quota(place.reached, eta, last) and not _is_beaten(place, trials, plan)
     ]
-    found = _ordered(quota or _guarded(places, trials, plan, known))
+    found = [place for place in every if place.trial is best]
+    found += [place for place in _ordered(quota) if place not in found]
+    if not found:
+        found = _ordered(_guarded(places, trials, plan, known))
     if outlook.spare:
         found += [place for place in _ordered(places) if place not in found]
         found += [p for p in _ordered(every) if p not in found and outlook.moves(p.trial)]
@@ -166,7 +191,8 @@ def hopeless(
     come were better; of more than ``MOST_PAUSED`` the least promising are.
     """
     every = _places(trials, plan, known)
-    places = [p for p in _waiting(every, plan, outlook) if p.trial != first(trials)]
+    best = champion(trials, plan, outlook)
+    places = [place for place in _waiting(every, plan, outlook) if place.trial is not best]
     lost: list[Place] = []
     if outlook.more is not None and not outlook.spare:
         coming = _coming(trials, every, plan, outlook.more)
@@ -253,13 +279,11 @@ def _guarded(
     """
     if len(plan.candidates) == 1:
         return []
-    eta, leader = plan.search.eta, first(trials)
+    eta = plan.search.eta
     helped = {
         (place.trial.configuration.candidate, place.rung)
         for place in _places(trials, plan, known)
-        if place.reached < eta
-        and place.trial is not leader
-        and place.trial.passed >= levels(place.trial, plan)[place.rung]
+        if place.reached < eta and place.trial.passed >= levels(place.trial, plan)[place.rung]
     }
     if len(helped) * eta > sum(trial.searched for trial in trials):
         return []

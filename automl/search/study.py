@@ -190,7 +190,7 @@ class Study:
             changes["passed"] = passed
         if trial.paused:
             changes["paused"] = False
-        return self._set(number, **changes)
+        return self._keep(replace(self._set(number, **changes), checkpoint_bytes=0))
 
     def shrink(self, number: int, micro_batch: int | None) -> None:
         """Record the micro-batch that the trial's next attempt uses."""
@@ -208,8 +208,10 @@ class Study:
         value = trial.value(self.plan.goal.direction)
         if value is None and state != "failed":
             raise ValueError(f"trial {number} has no evaluation and cannot be {state}")
-        if state == "failed":
-            self._set(number, failure=failure, message=message)
+        if failure is not None:
+            self._set(number, failure=failure)
+        if message:
+            self._set(number, message=message)
         self._journal.tell(number, state, value)
         self._pruning.tell(number, state, value)
         trial = replace(

@@ -63,8 +63,9 @@ def settings(options: argparse.Namespace) -> Iterator[Setting]:
 
 
 def _shared(setting: Setting) -> Setting:
-    promoted = ARMS[setting.arm].strategy == "promotion"
-    return setting if promoted else replace(setting, resume=0.0)
+    arm = ARMS[setting.arm]
+    resumes = arm.by == "automl" and arm.strategy == "promotion"
+    return setting if resumes else replace(setting, resume=0.0)
 
 
 def perform(setting: Setting, folder: Path) -> Run:

@@ -33,7 +33,7 @@ def search(
     first: dict[str, Scalar],
     *,
     sampler: str,
-    strategy: str,
+    pruner: BasePruner,
     seed: int,
     workers: int,
     deadline: float,
@@ -45,7 +45,7 @@ def search(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         study = optuna.create_study(
-            direction="maximize", sampler=_sampler(sampler, seed), pruner=_pruner(strategy)
+            direction="maximize", sampler=_sampler(sampler, seed), pruner=pruner
         )
     study.enqueue_trial({parameter.name: first[parameter.name] for parameter in SPACE})
 
@@ -76,11 +76,12 @@ def _sampler(name: str, seed: int) -> BaseSampler:
     return RandomSampler(seed=seed) if name == "random" else TPESampler(seed=seed)
 
 
-def _pruner(name: str) -> BasePruner:
+def pruner(name: str, first: int = 1) -> BasePruner:
+    """Return the pruner by its name here; ``first`` is Hyperband's smallest resource, in epochs."""
     if name == "median":
         return MedianPruner()
     if name == "hyperband":
-        return HyperbandPruner(min_resource=1, max_resource=EPOCHS, reduction_factor=3)
+        return HyperbandPruner(min_resource=first, max_resource=EPOCHS, reduction_factor=3)
     return NopPruner()
 
 

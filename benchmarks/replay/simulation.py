@@ -44,6 +44,8 @@ class Simulation:
     """What continuing from a checkpoint costs before training goes on."""
     deadline: float
     """A moment that the clock does not jump over: the end of the budget."""
+    restarts: bool = False
+    """Whether continuing means to train from the beginning, which takes as long as it took."""
     name: str = "simulated"
     now: float = 0.0
     heard: list[Said] = field(default_factory=list)
@@ -102,6 +104,7 @@ class Worker:
         self.began = self.simulation.now
         if self.done:
             self.began += self.simulation.resume_seconds
+            self.began += self.done if self.simulation.restarts else 0.0
             self.simulation.resumed += 1
 
     @property

@@ -19,7 +19,7 @@ from automl.search.history import read
 from tests.run.conftest import Automl, write_data
 
 pytestmark = pytest.mark.slow
-LONG = ("epochs: 2", "epochs: 25")
+LONG = ("{epochs: 2,", "{method: full, epochs: 25,")
 LONG_TEXT = 13  # more tokens than training texts need, fewer than the model takes
 
 

@@ -40,11 +40,19 @@ def lengths(made: Bench) -> list[int]:
     return [len(trial.evaluations) for trial in made.study.trials]
 
 
-def test_the_first_trial_runs_to_its_end_without_a_pause(tmp_path: Path):
-    made = bench(tmp_path / "r", trials=2)
+def test_the_best_of_the_first_three_runs_to_its_end_without_a_further_pause(tmp_path: Path):
+    values = [0.5, 0.6, 0.4]
+    made = bench(tmp_path / "r", lambda t, a: f"evals=5:{values[t]}", trials=3)
     made.run()
-    assert made.executor.attempts[0] == 1
-    assert made.study.trials[0].state == "complete"
+    assert made.states() == ["pruned", "complete", "pruned"]
+    assert made.executor.attempts == {0: 1, 1: 2, 2: 1}
+
+
+def test_a_single_trial_runs_through_its_rungs(tmp_path: Path):
+    made = bench(tmp_path / "r", trials=1)
+    made.run()
+    assert made.states() == ["complete"]
+    assert made.executor.attempts == {0: 1}
 
 
 def test_one_in_three_goes_on_and_the_rest_is_pruned(tmp_path: Path):
@@ -162,14 +170,17 @@ def test_trials_paused_when_the_parent_died_are_found_again(tmp_path: Path):
         events.append(folder.metrics, events.Paused(1, "parent_gone"))
     study.report(0, Evaluation(1, 100, 0.5), 1.0)  # heard, not yet answered
     made.run()
-    assert made.study.trials[0].state == "complete"
-    assert made.study.trials[1].state == "complete"
-    assert made.executor.attempts.get(2) is None
+    assert made.states()[:3] == ["pruned", "complete", "pruned"]
+    assert {number: made.executor.attempts.get(number) for number in range(3)} == {
+        0: None,
+        1: 1,
+        2: None,
+    }
 
 
 def test_a_search_by_time_keeps_what_waits_for_a_larger_budget(tmp_path: Path):
-    behaviour = lambda t, a: f"evals=5:{0.9 - t / 10:.1f},sleep=0.1"  # noqa: E731
-    made = bench(tmp_path / "r", behaviour, limits=Limits(seconds=2.0))
+    behaviour = lambda t, a: f"evals=5:{0.9 - t / 10:.1f},sleep=0.05,pace=0.1"  # noqa: E731
+    made = bench(tmp_path / "r", behaviour, limits=Limits(seconds=4.0))
     assert made.run() == "time"
     waiting = [trial.number for trial in made.study.paused()]
     assert waiting

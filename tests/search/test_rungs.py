@@ -18,12 +18,16 @@ DONE = (0.5, 0.6, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7)
 
 
 def leader(first: float = 0.01) -> StudyTrial:
-    """The best bet, ended, with ``first`` at its first rung and the worst there by default."""
+    """A trial that has trained to its end, with ``first`` at its first rung."""
     return trial(0, first, *DONE[1:], state="complete", passed=300)
 
 
 def waiting(*values: float) -> list[StudyTrial]:
     return [trial(n, value, paused=True) for n, value in enumerate(values, start=1)]
+
+
+def waiting_from_zero(*values: float) -> list[StudyTrial]:
+    return [trial(n, value, paused=True) for n, value in enumerate(values)]
 
 
 def numbers(trials: list[StudyTrial]) -> list[int]:
@@ -58,15 +62,46 @@ def test_the_value_at_a_rung_is_the_best_up_to_it():
     assert rungs.values(seen, lower) == [-0.5, -0.4]
 
 
-def test_the_best_bet_always_continues():
-    trials = [trial(0, 0.0), *waiting(0.9, 0.8, 0.7)]
+def test_nothing_is_the_champion_once_a_trial_is_complete():
+    assert rungs.champion([leader(), *waiting(0.9)], PLAN, Outlook(urgent=True)) is None
+
+
+def test_the_best_of_the_first_three_becomes_the_champion():
+    trials = waiting_from_zero(0.3, 0.2)
+    assert rungs.champion(trials, PLAN, Outlook()) is None
+    trials = waiting_from_zero(0.3, 0.2, 0.1)
+    found = rungs.champion(trials, PLAN, Outlook())
+    assert found is not None
+    assert found.number == 0
+
+
+def test_the_champion_passes_every_rung_until_it_is_complete():
+    behind = [trial(n, 0.9, paused=True) for n in (1, 2)]
+    trials = [trial(0, 0.2, 0.2, 0.2, passed=100), *behind]
     never = Outlook(fits=lambda _: False)
     assert rungs.decide(trials, PLAN, 0, never) == "continue"
+    complete = trial(3, 0.1, 0.1, 0.1, 0.1, state="complete", passed=300)
+    assert rungs.decide([*trials, complete], PLAN, 0, Outlook()) == "pause"
 
 
-def test_when_the_best_bet_fails_the_next_trial_takes_its_place():
-    trials = [trial(0, 0.9, state="failed"), trial(1, 0.1)]
-    assert rungs.decide(trials, PLAN, 1, Outlook()) == "continue"
+def test_when_the_champion_fails_the_next_best_takes_its_place():
+    trials = [trial(0, 0.9, 0.9, 0.9, state="failed", passed=300), *waiting(0.3, 0.2, 0.1)]
+    assert numbers(rungs.promotable(trials, PLAN, Outlook()))[0] == 1
+
+
+def test_where_time_is_short_the_first_trial_of_all_goes_to_its_end():
+    trials = [trial(0, 0.2)]
+    assert rungs.decide(trials, PLAN, 0, Outlook()) == "pause"
+    assert rungs.decide(trials, PLAN, 0, Outlook(urgent=True)) == "continue"
+    assert rungs.decide(trials, PLAN, 0, Outlook(more=0)) == "continue"
+
+
+def test_a_trial_that_could_not_even_leave_and_come_back_as_fast_goes_on():
+    trials = [leader(), *waiting(0.3), trial(2, 0.2)]
+    quick = Outlook(quick=lambda _: True)
+    assert rungs.decide(trials, PLAN, 2, quick) == "continue"
+    hopeless = replace(quick, more=0)
+    assert rungs.decide([leader(0.9), *trials[1:]], PLAN, 2, hopeless) == "stop"
 
 
 @pytest.mark.parametrize(
@@ -102,9 +137,9 @@ def test_a_trial_that_can_never_be_among_the_best_third_stops():
 
 
 def test_at_least_one_goes_on_from_each_rung_when_nothing_more_comes():
-    trials = [trial(0, 0.1, state="failed"), *waiting(0.5, 0.6)]
-    assert numbers(rungs.promotable(trials, PLAN, Outlook(more=0))) == [2, 1]
-    # trial 1 is the best bet now; trial 2 is the best at the rung
+    trials = [leader(), *waiting(0.5, 0.6)][1:]
+    assert rungs.promotable(trials, PLAN, Outlook()) == []
+    assert numbers(rungs.promotable(trials, PLAN, Outlook(more=0))) == [2]
 
 
 def test_trials_whose_process_is_still_leaving_are_left_alone():
@@ -201,8 +236,8 @@ def test_the_benefit_of_the_doubt_is_rationed():
         trial(2, 0.2, candidate="la", pace=3.0, passed=100),
         trial(3, 0.2, candidate="lb", pace=3.0, paused=True),
     ]
+    more = [trial(n, 0.3, state="pruned") for n in (4, 5, 6, 7, 8)]
     assert rungs.promotable([leader(0.5), *slow], wide, Outlook()) == []
-    more = [trial(n, 0.3, state="pruned") for n in (4, 5)]
     assert numbers(rungs.promotable([leader(0.5), *slow, *more], wide, Outlook())) == [3]
 
 
