@@ -10,8 +10,8 @@ The rules, in this order:
   for all: what else the machine did adds time, and never takes any away.
 - A contender whose costs break a limit of ``goal.subject_to`` is out. A cost that was not measured
   is not held against it.
-- Once any configuration has been repeated, the winner is among those that were: a value that was
-  seen once, and picked because it was high, is flattered by that.
+- Once any configuration has been repeated, the winner is among those that were, and probes, which
+  no seed changes: a value that was seen once, and picked because it was high, is flattered by that.
 - The winner is the best by the goal's metric; with ``goal.prefer``, of those on the Pareto front
   that are worse by at most ``within``, the best by the preferred metric.
 - Of the winner's trials the one with the best evaluation leaves: all are models of one
@@ -141,8 +141,9 @@ def pareto(trials: Iterable[StudyTrial], goal: Goal) -> tuple[StudyTrial, ...]:
 def choose(trials: Iterable[StudyTrial], goal: Goal) -> StudyTrial | None:
     """Return the trial whose model wins, or None when there is none; the rules are above."""
     eligible = _eligible(contenders(trials, goal))
-    confirmed = [one for one in eligible if one.confirmed]
-    winner = _best(confirmed or eligible, goal)
+    if any(one.confirmed for one in eligible):
+        eligible = [one for one in eligible if one.confirmed or one.original.probes]
+    winner = _best(eligible, goal)
     if winner is None:
         return None
     return max(winner.trials, key=lambda trial: (_primary(trial, goal), -trial.number))

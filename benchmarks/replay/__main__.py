@@ -19,7 +19,9 @@ from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import optuna
+from numpy.typing import NDArray
 
 from benchmarks.replay import plot
 from benchmarks.replay.arms import ARMS
@@ -70,13 +72,13 @@ def _shared(setting: Setting) -> Setting:
 
 def perform(setting: Setting, folder: Path) -> Run:
     """Make one run, in a process of its own or in this one."""
-    starts: Sequence = ()
+    starts: Sequence[NDArray[np.float64]] = ()
     arm = ARMS[setting.arm]
     if arm.starts != "none":
         # Judging tasks learn from the tuning tasks, these from each other.
         taught = _reference(tuple(t for t in _surrogate().tasks if t in TUNING), folder)
         make = taught.portfolio if arm.starts == "portfolio" else taught.worst
-        starts = make(setting.task, tuple(taught.values))
+        starts = list(make(setting.task, tuple(taught.values)))
     return replay(setting, _surrogate(), starts)
 
 

@@ -97,7 +97,8 @@ class Surrogate:
         found = self._session.run(
             None, {"x_cat": codes, "x_cont": inputs.reshape(-1, 1 + len(SPACE))}
         )[0]
-        return np.asarray(found[:, 1], np.float64).reshape(len(rows), EPOCHS)
+        accuracy: NDArray[np.float64] = np.asarray(found[:, 1], np.float64)
+        return accuracy.reshape(len(rows), EPOCHS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +139,9 @@ def draw(rows: int, seed: int) -> NDArray[np.float64]:
         low, high = parameter.low - half, parameter.high + half
         value = low * (high / low) ** column if parameter.log else low + column * (high - low)
         columns.append(np.rint(value) if parameter.kind == "int" else value)
-    return np.clip(
-        np.stack(columns, axis=1),
-        [parameter.low for parameter in SPACE],
-        [parameter.high for parameter in SPACE],
-    )
+    lowest = np.array([parameter.low for parameter in SPACE], float)
+    highest = np.array([parameter.high for parameter in SPACE], float)
+    return np.clip(np.stack(columns, axis=1), lowest, highest)
 
 
 def configuration(row: Sequence[float] | NDArray[np.float64]) -> dict[str, Scalar]:

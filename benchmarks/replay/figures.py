@@ -117,11 +117,12 @@ def table(found: Figures, arms: Sequence[str]) -> str:
     for arm in (arm for arm in arms if arm in found.regrets):
         cells = [f"{found.regret(arm, units)[0]:.3f}" for units in shown]
         cells += [_spread(found.difference(arm, other, last), "+.3f") for other in against]
-        cells += [_spread(found.speed(arm, other), ".1f") for other in against]
+        cells += [_spread(found.speed(arm, other), ".1f", never="never") for other in against]
         lines.append("| " + " | ".join([arm, *cells]) + " |")
     return "\n".join(lines)
 
 
-def _spread(values: tuple[float, float, float], form: str) -> str:
-    point, low, high = (format(value, form) for value in values)
+def _spread(values: tuple[float, float, float], form: str, never: str = "") -> str:
+    """Point and interval in words; ``never`` stands for a speed of 0."""
+    point, low, high = (never if never and not value else format(value, form) for value in values)
     return f"{point} ({low} to {high})"

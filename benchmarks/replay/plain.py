@@ -6,7 +6,6 @@ Every epoch is reported and every pruning decision obeyed, by as many workers as
 from __future__ import annotations
 
 import heapq
-import math
 import warnings
 from dataclasses import dataclass
 
@@ -86,7 +85,14 @@ def pruner(name: str, first: int = 1) -> BasePruner:
 
 
 def _draw(trial: Trial, parameter: Parameter) -> Scalar:
-    low, high = parameter.low or 0.0, parameter.high or math.inf
+    assert parameter.low is not None
+    assert parameter.high is not None
+    found: Scalar
     if parameter.kind == "int":
-        return trial.suggest_int(parameter.name, int(low), int(high), log=parameter.log)
-    return trial.suggest_float(parameter.name, low, high, log=parameter.log)
+        low, high = int(parameter.low), int(parameter.high)
+        found = trial.suggest_int(parameter.name, low, high, log=parameter.log)
+    else:
+        found = trial.suggest_float(
+            parameter.name, parameter.low, parameter.high, log=parameter.log
+        )
+    return found

@@ -55,7 +55,7 @@ def test_a_search_at_its_defaults_ends_with_everything_told(automl: Automl, sear
     assert any(trial.probes for trial in trials)
     assert all(trial.costs["latency_ms"] > 0 for trial in trials)
     assert not list(rundir.trials.glob("*/checkpoint/*")), "nothing can be continued any more"
-    assert (rundir.bundle / "pareto.png").exists()
+    assert (rundir.bundle / "plots" / "pareto.png").exists()
     assert "latency_ms" in (rundir.bundle / "README.md").read_text()
 
     again = automl("run", "weather.yaml")

@@ -237,3 +237,8 @@ def test_values_of_a_configuration_leave_repeats_out_that_are_not_complete():
     first, running = trial(0, 0.8), repeat(1, 0, 0.2, state="running")
     assert values(first, GOAL, (first, running)) == {"macro_f1": 0.8}
     assert values(running, GOAL) == {"macro_f1": 0.2}
+
+
+def test_a_probe_needs_no_repeat_to_win_since_no_seed_changes_it():
+    probe = trial(2, 0.95, configuration=Configuration("small", {"method": "probe"}))
+    assert chosen(trial(0, 0.90), repeat(1, 0, 0.80), probe) == 2
