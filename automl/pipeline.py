@@ -237,16 +237,21 @@ class _Run:
     def _spent(self, study: Study) -> Outcome | None:
         """Return how the search ended when its budget is spent already, which then costs nothing.
 
-        Repeats that are still owed are no part of a spent budget of trials.
+        Of a budget of time the share for the finish is not searched with. Trials that still wait
+        are kept for a larger budget; repeats that are still owed are no part of a budget of trials.
         """
-        budget = self.compiled.plan.budget
-        if any(trial.state == "running" for trial in study.trials):
+        plan = self.compiled.plan
+        budget = plan.budget
+        if not study.ended or study.best() is None:
             return None
-        told = sum(trial.repeat_of is None for trial in study.trials)
-        if budget.trials is not None and told >= budget.trials and study.ended:
+        if budget.seconds is not None:
+            searched = budget.seconds * (1 - plan.search.finish_share)
+            if study.seconds >= searched:
+                return self._say_spent("time", f"{study.seconds:.0f} s have been used")
+        made = sum(trial.repeat_of is None for trial in study.trials)
+        waiting = any(trial.state == "running" for trial in study.trials)
+        if budget.trials is not None and made >= budget.trials and not waiting:
             return self._say_spent("trials", f"all {budget.trials} trials have been made")
-        if budget.seconds is not None and study.seconds >= budget.seconds and study.best():
-            return self._say_spent("time", f"all {budget.seconds:.0f} s have been used")
         return None
 
     def _say_spent(self, outcome: Outcome, why: str) -> Outcome:
