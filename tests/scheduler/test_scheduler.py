@@ -67,6 +67,7 @@ class Bench:
         self.heard: list[events.RunEvent] = []
         self.presses: Callable[[], int] = lambda: 0
         self.predict: Predict = unknown
+        self.clock: Callable[[], float] = time.monotonic
 
     def run(self) -> Outcome:
         self.study = Study(self.rundir.study, self.plan)
@@ -79,9 +80,17 @@ class Bench:
             lambda trial, slot: replace(specify(trial, slot), rungs=rungs.ahead(trial, self.plan)),
             self.heard.append,
             lambda: self.presses(),
+            clock=self.clock,
             predict=self.predict,
         )
         return scheduler.run()
+
+    def clock_of_evaluations(self, seconds: float) -> Callable[[], float]:
+        """A clock on which only evaluations take time: no machine is too slow for it."""
+        return lambda: (
+            seconds
+            * sum(isinstance(said.event, events.Reported) for said in self.said(events.TrialSaid))
+        )
 
     def said(self, kind: type[Any]) -> list[Any]:
         return [event for event in self.heard if isinstance(event, kind)]
@@ -182,7 +191,7 @@ def test_silent_worker_is_killed_and_retried(tmp_path: Path):
     bench = Bench(
         tmp_path / "r",
         lambda t, a: "evals=1:0.5" + (",end=hang" if a == 1 else ""),
-        limits=Limits(trials=1, hang_seconds=0.5),
+        limits=Limits(trials=1, hang_seconds=3.0),
     )
     bench.run()
     assert bench.states() == ["complete"]
@@ -209,16 +218,15 @@ def test_worker_deaf_to_requests_is_killed_after_the_grace(tmp_path: Path):
     assert bench.study.trials[0].failure == "timeout"
 
 
-def test_time_budget_pauses_what_runs_and_is_kept_within_a_second(tmp_path: Path):
+def test_time_budget_pauses_what_runs(tmp_path: Path):
     bench = Bench(
         tmp_path / "r", lambda t, a: "evals=100:0.5,sleep=0.2", slots=2, limits=Limits(seconds=1.5)
     )
-    began = time.monotonic()
+    bench.clock = bench.clock_of_evaluations(0.2)
     assert bench.run() == "time"
-    assert time.monotonic() - began < 3.0
     assert bench.states() == ["running", "running"]
     assert bench.study.best() is not None
-    assert bench.study.seconds == pytest.approx(1.5, abs=1.0)
+    assert bench.study.seconds == pytest.approx(1.6, abs=0.5)
 
 
 def test_time_budget_waits_for_the_first_evaluation(tmp_path: Path):
