@@ -1,4 +1,4 @@
-"""What a worker process is asked to do, as documents, and how one is started and waited for.
+"""What a worker process is asked to do and what it answers, as documents.
 
 Specs hold absolute paths: they never leave the run folder of the machine that wrote them.
 """
@@ -6,16 +6,12 @@ Specs hold absolute paths: they never leave the run folder of the machine that w
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from automl import documents
-from automl.errors import JobFailed
 from automl.plan import Direction, Scalar
 
 
@@ -323,7 +319,8 @@ class BatchCost:
     batch_size: int
     seconds_per_step: float | None
     peak_memory_bytes: int
-    """Of the whole process so far, on the GPU where there is one."""
+    """Of the whole process so far, on the GPU where there is one; on a CPU with plenty of memory,
+    what the longest rows would take, worked out from ordinary ones."""
     steps: int
     """Steps that were timed."""
 
@@ -347,70 +344,7 @@ class MeasureResult:
 
 
 RESULT = "result.json"
-
-
-def environment(threads: int, devices: tuple[str, ...]) -> dict[str, str]:
-    """Return this process's environment, altered for a worker on ``devices`` with ``threads``.
-
-    OpenMP threads sleep instead of spinning: on a shared machine spinning made a step 20 times
-    slower. An empty ``devices`` hides all GPUs.
-    """
-    return {
-        **os.environ,
-        "OMP_NUM_THREADS": str(threads),
-        "MKL_NUM_THREADS": str(threads),
-        "OMP_WAIT_POLICY": "passive",
-        "GOMP_SPINCOUNT": "0",
-        "TOKENIZERS_PARALLELISM": "false" if threads == 1 else "true",
-        "RAYON_NUM_THREADS": str(threads),
-        "CUDA_VISIBLE_DEVICES": ",".join(devices),
-        "PYTHONUNBUFFERED": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    }
-
-
-def command(spec: Path) -> list[str]:
-    """Return the command line of a worker for the spec file."""
-    return [sys.executable, "-m", "automl.worker", str(spec)]
-
-
-def call(
-    spec: Spec, result: type[Any], directory: Path, *, threads: int, devices: tuple[str, ...] = ()
-) -> Any:
-    """Run a job that is not a trial in a worker process and return its ``result`` document.
-
-    ``directory`` keeps spec.json, result.json and log.txt. Raises JobFailed with the end of the
-    log when the process leaves without a result.
-    """
-    directory.mkdir(parents=True, exist_ok=True)
-    (directory / RESULT).unlink(missing_ok=True)
-    documents.write(directory / "spec.json", spec)
-    with (directory / "log.txt").open("wb") as log:
-        done = subprocess.run(
-            command(directory / "spec.json"),
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            env=environment(threads, devices),
-            # Ctrl-C is the parent's to answer; a job whose parent is gone ends by itself.
-            start_new_session=True,
-            check=False,
-        )
-    if done.returncode != 0 or not (directory / RESULT).exists():
-        raise JobFailed(
-            f"{spec.schema} ended with exit code {done.returncode}; see {directory / 'log.txt'}",
-            tail(directory / "log.txt"),
-        )
-    return documents.read(result, directory / RESULT)
-
-
-def tail(log: Path, lines: int = 20) -> str:
-    """Return the last ``lines`` lines of a log; empty when there is none."""
-    try:
-        return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])
-    except FileNotFoundError:
-        return ""
+"""Beside its spec: what a job that is not a trial has answered."""
 
 
 def read_spec(path: Path) -> Spec:

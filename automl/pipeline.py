@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from automl import documents, events, jobs, machine, preparation
+from automl import documents, events, jobs, machine, preparation, processes
 from automl.errors import DriftError, Interrupted, Problem, StudyFailed
 from automl.events import RunEnded, RunEvent, RunStarted, StageBegan
 from automl.jobs import ModelRef
@@ -120,7 +120,7 @@ def run(
     loaded = recipe if isinstance(recipe, LoadedRecipe) else load_recipe(recipe)
     rundir = run_folder(loaded, run_dir)
     lock = _lock(loaded) if locked else None
-    with rundir.lock():
+    with rundir.lock(), processes.preloaded():
         listen = _recorded(rundir, listen)
         compiled = compile_recipe(loaded, folder=rundir.cache / "jobs", listen=listen)
         if lock is not None:

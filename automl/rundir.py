@@ -40,6 +40,11 @@ class TrialDir:
         return self.root / "log.txt"
 
     @property
+    def process(self) -> Path:
+        """Which process the latest attempt is, if it was forked (automl/process)."""
+        return self.root / "process.json"
+
+    @property
     def metrics(self) -> Path:
         """The worker's events, one JSON object a line."""
         return self.root / "metrics.jsonl"

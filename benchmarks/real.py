@@ -29,7 +29,7 @@ import real_report
 import real_tasks
 import real_watch
 
-from automl import jobs, machine
+from automl import machine, processes
 
 HERE = Path(__file__).resolve().parent
 
@@ -37,7 +37,7 @@ HERE = Path(__file__).resolve().parent
 def environment(threads: int, caches: Path) -> dict[str, str]:
     """Return an environment in which nothing is known yet."""
     return {
-        **jobs.environment(threads, ()),
+        **processes.environment(threads, ()),
         "XDG_CACHE_HOME": str(caches / "cache"),
         "AUTOML_EXPERIENCE": str(caches / "experience"),
         "HF_HOME": str(caches / "hub"),

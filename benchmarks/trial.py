@@ -83,7 +83,7 @@ def ours(spec: Path) -> list[str]:
 
 def cpu_seconds(command: list[str]) -> float:
     """Run the command on one thread and return its user and system seconds."""
-    from automl.jobs import environment
+    from automl.processes import environment
 
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(

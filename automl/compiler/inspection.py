@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from automl import documents, jobs, machine
+from automl import documents, machine, processes
 from automl.catalog import ResolvedModel
 from automl.catalog import cache as remembered
 from automl.errors import InputError, JobFailed
@@ -94,7 +94,7 @@ def _call(
         sample=question.sample,
         max_length=question.max_length,
     )
-    result: InspectResult = jobs.call(spec, InspectResult, folder, threads=machine.cores())
+    result: InspectResult = processes.call(spec, InspectResult, folder, threads=machine.cores())
     for each in result.inspections:
         answer = documents.to_json(InspectResult((each,)))
         remembered.remember(KIND, key(question, models[each.id]), answer)

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl import documents, jobs, machine
+from automl import documents, machine, processes
 from automl.catalog import ResolvedModel
 from automl.catalog import cache as remembered
 from automl.errors import CandidateError, InputError, JobFailed, Problem, RecipeError
@@ -250,7 +250,7 @@ def _call(
         devices=gpus,
         seed=SEED,
     )
-    result: ScreenResult = jobs.call(
+    result: ScreenResult = processes.call(
         spec, ScreenResult, folder, threads=spec.threads, devices=spec.devices
     )
     for score, each in zip(result.scores, candidates, strict=True):

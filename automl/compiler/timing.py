@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from automl import documents, jobs, machine
+from automl import documents, jobs, machine, processes
 from automl.catalog import cache
 from automl.compiler import memory
 from automl.compiler.space import batch_sizes
@@ -26,7 +26,7 @@ from automl.rundir import RunDir
 FixedPrecision = Literal["fp32", "bf16", "fp16"]
 STEPS = 20
 """Steps timed per batch size, at most."""
-MEASUREMENT = 2
+MEASUREMENT = 3
 """Raised when what is measured changes: what was remembered before is measured again."""
 FROZEN = "freeze_embeddings"
 """Not built into what is measured: what it saves is measured apart."""
@@ -158,7 +158,7 @@ def _spec(
 
 def _measured(spec: MeasureSpec, folder: Path) -> Setting:
     try:
-        result: jobs.MeasureResult = jobs.call(
+        result: jobs.MeasureResult = processes.call(
             spec, jobs.MeasureResult, folder, threads=max(spec.threads), devices=spec.devices
         )
     except JobFailed as error:
@@ -184,13 +184,14 @@ def choices(
 ) -> tuple[tuple[int, ...], tuple[FixedPrecision, ...]]:
     """Return the thread counts and precisions worth timing; ``share`` is a process's cores.
 
-    bf16 is tried where the hardware multiplies it natively: elsewhere it is slower, always.
+    bf16 is tried where the hardware multiplies it natively, and first, as it is faster there nearly
+    always: what is far slower than the best so far is not timed for long. Elsewhere bf16 is slower.
     """
     threads = (plan.devices.threads,) if plan.devices.threads else tuple(sorted({1, share}))
     if plan.devices.precision != "auto":
         return threads, (plan.devices.precision,)
     if gpu or machine.bf16_on_cpu():
-        return threads, ("fp32", "bf16")
+        return threads, ("bf16", "fp32")
     return threads, ("fp32",)
 
 

@@ -38,5 +38,5 @@ def launch_command(spec: Path, processes: int) -> list[str]:
 
 
 def launch_environment(devices: tuple[str, ...]) -> dict[str, str]:
-    """Return what ``launch_command`` needs on top of ``jobs.environment``."""
+    """Return what ``launch_command`` needs on top of ``processes.environment``."""
     return {} if devices else {"ACCELERATE_USE_CPU": "true"}

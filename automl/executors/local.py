@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 
-from automl import jobs
+from automl import processes
 from automl.executors import Executor, Slot, _launch, _processes
+from automl.processes import Process
 from automl.rundir import TrialDir
 
 ORPHAN_SECONDS = 30.0
@@ -18,7 +18,7 @@ class LocalHandle:
     """The processes of one attempt."""
 
     trial: TrialDir
-    process: subprocess.Popen[bytes]
+    process: Process
 
     def poll(self) -> int | None:
         """Return the exit code once the first process has ended."""
@@ -27,6 +27,7 @@ class LocalHandle:
     def kill(self) -> None:
         """End every process of the trial, also those whose launcher is already gone."""
         _processes.end(self.trial.root)
+        self.process.kill()
         self.process.wait()
 
 
@@ -42,22 +43,14 @@ class LocalExecutor:
 
     def start(self, trial: TrialDir, slot: Slot) -> LocalHandle:
         """Start the trial's process or processes; what they print is appended to the log."""
-        environment = jobs.environment(slot.threads, slot.devices)
+        environment = processes.environment(slot.threads, slot.devices)
         environment[_processes.MARK] = str(trial.root)
-        command = jobs.command(trial.spec)
-        if slot.processes > 1:
-            command = _launch.launch_command(trial.spec, slot.processes)
-            environment |= _launch.launch_environment(slot.devices)
-        with trial.log.open("ab") as log:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
-        return LocalHandle(trial, process)
+        order = processes.Order(trial.spec, trial.log, environment, trial.process)
+        if slot.processes == 1:
+            return LocalHandle(trial, processes.start(order))
+        environment |= _launch.launch_environment(slot.devices)
+        command = _launch.launch_command(trial.spec, slot.processes)
+        return LocalHandle(trial, processes.run_command(command, order))
 
 
 EXECUTOR: Executor = LocalExecutor()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from automl import documents, jobs, machine
+from automl import documents, machine, processes
 from automl.compiler.checks import parse
 from automl.compiler.lock import make_lock
 from automl.events import RunEvent, StageBegan
@@ -87,7 +87,7 @@ def floor(plan: Plan, data: DataRef, rundir: RunDir) -> ScoreResult:
     path = rundir.finish / "floor.json"
     if path.exists():
         return documents.read(ScoreResult, path)
-    found: ScoreResult = jobs.call(
+    found: ScoreResult = processes.call(
         spec, ScoreResult, rundir.job("floor"), threads=machine.physical_cores()
     )
     documents.write(path, found)
@@ -186,7 +186,7 @@ def _score(
         devices=devices,
         seed=plan.search.seed,
     )
-    result: ScoreResult = jobs.call(
+    result: ScoreResult = processes.call(
         spec, ScoreResult, rundir.job("score"), threads=spec.threads, devices=devices
     )
     return result

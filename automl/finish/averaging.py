@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from automl import jobs, machine
+from automl import machine, processes
 from automl.errors import JobFailed
 from automl.events import RunEvent, StageBegan
 from automl.exporters._choice import Soup
@@ -120,7 +120,7 @@ def _made(
         devices=devices,
         seed=plan.search.seed,
     )
-    made: SoupResult = jobs.call(
+    made: SoupResult = processes.call(
         spec, SoupResult, rundir.job("soup"), threads=spec.threads, devices=devices
     )
     return made

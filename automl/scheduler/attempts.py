@@ -9,7 +9,7 @@ from typing import Literal
 
 from automl.events import Failed, FailureKind, Finished, Paused, Stopped, Tail, TrialEvent
 from automl.executors import Handle, Slot
-from automl.jobs import tail
+from automl.processes import tail
 from automl.search.study import StudyTrial
 
 Reason = Literal["rung", "pruned", "time", "interrupted", "timeout", "hang", "not_a_number"]

@@ -1,18 +1,19 @@
 """The measure job: times real training steps under each setting this machine might run fastest in.
 
-Settings alternate over the same batches in one process; then, under the fastest, batch sizes and
-evaluation are timed. What the device can't do is left out; what doesn't fit is said to not fit.
+Settings are compared over the same batches; then, under the fastest, batch sizes and evaluation
+are timed. What the device can't do is left out; what doesn't fit is said to not fit.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import psutil
 import torch
 
@@ -30,6 +31,13 @@ HOPELESS = 1.5
 SECONDS = 1.0
 """Time one batch size is given; slow models are timed over fewer steps, at least two."""
 FEWEST_STEPS = 2
+SLOW_SECONDS = 0.25
+"""A step this long is not timed once more at the batch size at which settings were compared."""
+SPACIOUS = 0.5
+"""On a CPU, a batch of the longest rows is tried where it might fill more of the memory than this;
+below, what it takes is worked out from ordinary batches: it would cost as much time as five."""
+_ADAM_COPIES = 3
+"""Of every weight trained: its gradient and the optimizer's two moments."""
 _LEARNING_RATE = 1e-6
 """Small enough that the weights stay ordinary numbers; the time of a step doesn't depend on it."""
 
@@ -50,19 +58,20 @@ def measure(spec: MeasureSpec) -> MeasureResult:
     trainee = _Trainee(spec, chosen)
     started = _seconds_of_process_before(began) + time.perf_counter() - began
     rows = cache.encoded(trainee.task, spec.data, "train", trainee.tokenizer, Path(spec.tokens))
-    bench = _Bench(trainee, rows, trainee.task.collator(trainee.tokenizer))
+    collate = trainee.task.collator(trainee.tokenizer)
+    bench = _Bench(trainee, rows, collate, spec.memory_bytes)
     size, timings = _compared(spec, bench)
     best = _best(timings)
     torch.set_num_threads(best.threads)
-    sizes = sorted({*spec.batch_sizes, size})
+    peak = bench.peak_memory(size)
     return MeasureResult(
         timings=timings,
         batch_size=size,
-        peak_memory_bytes=device.peak_memory(chosen),
+        peak_memory_bytes=peak,
         seconds_per_evaluated_row=bench.evaluation(size, best.precision),
         start_seconds=started,
         frozen_share=bench.frozen_share(size, best),
-        batches=tuple(bench.costs(sizes, size, best.precision, spec.steps, spec.memory_bytes)),
+        batches=tuple(bench.costs(spec, size, best)),
     )
 
 
@@ -118,6 +127,11 @@ class _Trainee:
             spec.model.trust_remote_code,
         ).to(chosen)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=_LEARNING_RATE, fused=True)
+        weights = sum(each.numel() * each.element_size() for each in self.model.parameters())
+        self.resting_bytes = device.memory(chosen) + _ADAM_COPIES * weights
+        """What it takes without any row."""
+        self.most_tokens = 0
+        """Tokens, padding included, of the largest batch it was trained on."""
 
     def step(self, batch: Batch, precision: device.Precision) -> float:
         """Take one optimizer step on the batch and return its seconds."""
@@ -129,6 +143,7 @@ class _Trainee:
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.optimizer.zero_grad()
+        self.most_tokens = max(self.most_tokens, max(x.numel() for x in batch.values()))
         return self._since(began)
 
     def evaluate(self, batch: Batch, precision: device.Precision) -> float:
@@ -153,15 +168,23 @@ class _Trainee:
 
 @dataclass(slots=True)
 class _Bench:
-    """Times one model on batches of the training rows."""
+    """Times one model on batches of the training rows; ``memory_bytes`` is what it may fill."""
 
     trainee: _Trainee
     rows: Rows
     collate: Any
+    memory_bytes: int | None
+    _warm: set[tuple[int, device.Precision]] = field(default_factory=set)
+    """Threads and precisions that a step has been taken under."""
 
     def try_longest(self, batch_size: int, precision: device.Precision) -> None:
-        """Take a step on the batch that holds the longest row: it needs the most memory."""
-        self.trainee.step(self._batches(batch_size, 0)[0], precision)
+        """Take a step on the longest rows, which need the most memory, where it might run short."""
+        room = self.memory_bytes
+        if self._is_cpu and room is not None and self.peak_memory(batch_size) < SPACIOUS * room:
+            return
+        size = min(batch_size, len(self.rows))
+        longest = np.argsort(-self.rows.lengths, kind="stable")[:size]
+        self.trainee.step(self.collate([self.rows[int(row)] for row in longest]), precision)
 
     def seconds(
         self,
@@ -170,12 +193,15 @@ class _Bench:
         steps: int,
         hopeless: float = float("inf"),
     ) -> list[float]:
-        """Return the seconds of up to ``steps`` ordinary steps, after one to warm up.
+        """Return the seconds of up to ``steps`` typical steps, after one to warm up if need be.
 
         Ends after ``SECONDS``, or where a step takes longer than ``hopeless``.
         """
-        _, *batches = self._batches(batch_size, steps)
-        self.trainee.step(batches[0], precision)
+        batches = self._batches(batch_size, steps)
+        setting = torch.get_num_threads(), precision
+        if setting not in self._warm or not self._is_cpu:
+            self.trainee.step(batches[0], precision)
+            self._warm.add(setting)
         taken: list[float] = []
         for batch in batches:
             taken.append(self.trainee.step(batch, precision))
@@ -184,33 +210,37 @@ class _Bench:
                 break
         return taken
 
-    def costs(
-        self,
-        batch_sizes: Sequence[int],
-        fitting: int,
-        precision: device.Precision,
-        steps: int,
-        memory_bytes: int | None,
-    ) -> Iterator[BatchCost]:
-        """Yield the cost of each batch size, given in rising order; ``fitting`` is one that fits.
+    def costs(self, spec: MeasureSpec, fitting: int, best: Timing) -> Iterator[BatchCost]:
+        """Yield the cost of each batch size, rising; ``fitting`` is the one of ``best``.
 
-        A size expected to need more than ``memory_bytes`` is not tried; after one that doesn't fit,
-        none does.
+        A size expected to need more than the memory is not tried; after one that doesn't fit, none
+        does.
         """
-        resting = device.memory(self.trainee.device)
-        per_row = (device.peak_memory(self.trainee.device) - resting) / fitting
         full = False
-        for size in batch_sizes:
-            expected = int(resting + per_row * size)
-            full = full or (size > fitting and expected > (memory_bytes or expected))
-            taken = None if full else self._fitting_seconds(size, precision, steps)
+        for size in sorted({*spec.batch_sizes, fitting}):
+            room = self.memory_bytes
+            expected = self.peak_memory(size)
+            full = full or (size > fitting and room is not None and expected > room)
+            if size == fitting and best.seconds_per_step > SLOW_SECONDS:
+                yield BatchCost(size, best.seconds_per_step, expected, FEWEST_STEPS)
+                continue
+            taken = None if full else self._fitting_seconds(size, best.precision, spec.steps)
             full = taken is None
-            yield BatchCost(
-                size,
-                median(taken) if taken else None,
-                device.peak_memory(self.trainee.device) if taken else expected,
-                len(taken or ()),
-            )
+            peak = self.peak_memory(size) if taken else expected
+            yield BatchCost(size, median(taken) if taken else None, peak, len(taken or ()))
+
+    def peak_memory(self, batch_size: int) -> int:
+        """Return the bytes that training at this size has taken, or will by what was seen so far.
+
+        On a GPU the longest rows have been tried; on a CPU more tokens take more.
+        """
+        seen = device.peak_memory(self.trainee.device)
+        tokens = min(batch_size, len(self.rows)) * int(self.rows.lengths.max(initial=1))
+        if tokens <= self.trainee.most_tokens:
+            return seen
+        fixed = self.trainee.resting_bytes
+        per_token = max(0, seen - fixed) / max(1, self.trainee.most_tokens)
+        return int(max(seen, fixed + per_token * tokens))
 
     def _fitting_seconds(
         self, size: int, precision: device.Precision, steps: int
@@ -226,7 +256,7 @@ class _Bench:
 
     def evaluation(self, batch_size: int, precision: device.Precision) -> float:
         """Return the seconds of evaluating one row."""
-        _, *batches = self._batches(batch_size, FEWEST_STEPS)
+        batches = self._batches(batch_size, FEWEST_STEPS)
         self.trainee.evaluate(batches[0], precision)
         taken = [self.trainee.evaluate(batch, precision) for batch in batches]
         return median(taken) / min(batch_size, len(self.rows))
@@ -241,13 +271,20 @@ class _Bench:
             parameter.requires_grad_(True)
         return min(1.0, median(taken) / best.seconds_per_step)
 
+    @property
+    def _is_cpu(self) -> bool:
+        return self.trainee.device.type == "cpu"
+
     def _batches(self, batch_size: int, steps: int) -> list[Batch]:
-        """Return the batch with the longest row, then ``steps`` ordinary ones (repeated if few)."""
+        """Return ``steps`` batches of an epoch, those of nearly its mean length first.
+
+        Few steps then tell what an epoch takes; repeated if there are fewer.
+        """
         size = min(batch_size, len(self.rows))
-        order = sampling.order(self.rows.lengths, size, seed=0, epoch=0)
         count = len(self.rows) // size
-        ordinary = [1 + index % (count - 1) if count > 1 else 0 for index in range(steps)]
-        return [
-            self.collate([self.rows[row] for row in order[index * size : (index + 1) * size]])
-            for index in (0, *ordinary)
-        ]
+        order = np.array(sampling.order(self.rows.lengths, size, seed=0, epoch=0)[: count * size])
+        batches = order.reshape(count, size)
+        padded = self.rows.lengths[batches].max(axis=1)
+        typical = np.argsort(np.abs(padded - padded.mean()), kind="stable")
+        chosen = [batches[typical[index % count]] for index in range(steps)]
+        return [self.collate([self.rows[int(row)] for row in batch]) for batch in chosen]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
-from automl import executors
+from automl import executors, processes
 from automl.errors import InputError
 from automl.events import Failed, Finished, Paused, Reported, Started, Stopped
 from automl.executors import Executor, Handle, Slot
@@ -19,9 +20,11 @@ pytestmark = pytest.mark.slow
 SLOT = Slot(0, (), 1, 1)
 
 
-@pytest.fixture(params=executors.names())
-def executor(request: pytest.FixtureRequest) -> Executor:
-    return executors.get(request.param)
+@pytest.fixture(params=[*executors.names(), "local, preloaded"], scope="module")
+def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    name, _, way = request.param.partition(", ")
+    with processes.preloaded() if way else nullcontext():
+        yield executors.get(name)
 
 
 @pytest.fixture

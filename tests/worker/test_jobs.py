@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from automl import documents, jobs
+from automl import documents, processes
 from automl.jobs import (
     RESULT,
     FloorSpec,
@@ -273,7 +273,7 @@ def test_a_batch_larger_than_the_data_is_measured_as_all_of_it(data, tmp_path):
 @pytest.mark.slow
 def test_a_job_in_a_process_of_its_own_leaves_its_result_beside_its_spec(tmp_path):
     spec = InspectSpec("text-classification", (TINY,), LABELS, sample(), None)
-    result = jobs.call(spec, InspectResult, tmp_path / "job", threads=1)
+    result = processes.call(spec, InspectResult, tmp_path / "job", threads=1)
     assert result == inspect(spec)
     assert (tmp_path / "job" / RESULT).exists()
 

@@ -12,10 +12,11 @@ from itertools import pairwise
 import psutil
 import pytest
 
-from automl import documents, jobs
+from automl import documents
 from automl.events import Failed, Finished, Paused, Progressed, Reported, Started
 from automl.executors import _launch
 from automl.jobs import MeasureSpec, ModelRef, Parent
+from automl.processes import command, environment
 from automl.worker import orphan
 
 from .conftest import TINY_BERT
@@ -24,13 +25,13 @@ pytestmark = pytest.mark.slow
 
 
 def start(trial, processes=1):
-    command = jobs.command(trial.spec)
-    environment = jobs.environment(1, ())
+    arguments = command(trial.spec)
+    variables = environment(1, ())
     if processes > 1:
-        command = _launch.launch_command(trial.spec, processes)
-        environment |= _launch.launch_environment(())
+        arguments = _launch.launch_command(trial.spec, processes)
+        variables |= _launch.launch_environment(())
     log = trial.log.open("ab")
-    return subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+    return subprocess.Popen(arguments, stdout=log, stderr=log, env=variables)
 
 
 def until(condition, seconds=120.0):
@@ -133,8 +134,8 @@ def test_a_short_job_ends_with_the_process_that_asked_for_it(tmp_path, data):
     documents.write(tmp_path / "spec.json", spec)
     code = (
         "import subprocess, sys, time;"
-        "from automl import jobs; from pathlib import Path;"
-        "job = subprocess.Popen(jobs.command(Path(sys.argv[1])));"
+        "from automl import processes; from pathlib import Path;"
+        "job = subprocess.Popen(processes.command(Path(sys.argv[1])));"
         "print(job.pid, flush=True); time.sleep(600)"
     )
     arguments = [sys.executable, "-c", code, str(tmp_path / "spec.json")]
