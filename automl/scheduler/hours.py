@@ -128,21 +128,25 @@ class Hours:
         return max(0, self.limits.trials - made)
 
     def keep_for_repeats(self) -> None:
-        """Set aside what repeats will take: nothing before there is something to repeat."""
+        """Set aside what repeats will take: nothing before there is something to repeat.
+
+        Nothing either where the finish's share is too little for any: the search may have it.
+        """
         trials, plan = self.study.trials, self.study.plan
         self._reserve = 0.0
-        if not any(trial.state == "complete" for trial in trials):
+        if not any(trial.state == "complete" and trial.searched for trial in trials):
             return
-        self._reserve = self.limits.finish_seconds
         best = [trials[number] for number in upkeep.unrepeated(trials, plan)]
-        if self._reserve <= 0 or len(best) < max(1, plan.search.repeats):
-            return
         seconds = [self._whole(trial) for trial in best]
+        if None in seconds:
+            self._reserve = self.limits.finish_seconds
+            return
         known = [each + self._start for each in seconds if each is not None]
-        if len(known) == len(seconds):
-            needed = RESERVE_FACTOR * max(max(known), sum(known) / self.slots)
-            leaving = max(self.answers[-RECENT:], default=0.0)
-            self._reserve = min(self._reserve, needed + leaving)
+        if not known or min(known) > self.limits.finish_seconds:
+            return
+        needed = RESERVE_FACTOR * max(max(known), sum(known) / self.slots)
+        leaving = max(self.answers[-RECENT:], default=0.0)
+        self._reserve = min(self.limits.finish_seconds, needed + leaving)
 
     @property
     def _start(self) -> float:

@@ -10,8 +10,8 @@ The rules, in this order:
   for all: what else the machine did adds time, and never takes any away.
 - A contender whose costs break a limit of ``goal.subject_to`` is out. A cost that was not measured
   is not held against it.
-- Once any configuration has been repeated, the winner is among those that were, and probes, which
-  no seed changes: a value that was seen once, and picked because it was high, is flattered by that.
+- Once any configuration has been repeated, a value that was seen once, and picked because it was
+  high, counts less by the most that another seed has made out so far. Probes no seed changes.
 - The winner is the best by the goal's metric; with ``goal.prefer``, of those on the Pareto front
   that are worse by at most ``within``, the best by the preferred metric.
 - Of the winner's trials the one with the best evaluation leaves: all are models of one
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import fmean
 from typing import TYPE_CHECKING
@@ -140,10 +140,7 @@ def pareto(trials: Iterable[StudyTrial], goal: Goal) -> tuple[StudyTrial, ...]:
 
 def choose(trials: Iterable[StudyTrial], goal: Goal) -> StudyTrial | None:
     """Return the trial whose model wins, or None when there is none; the rules are above."""
-    eligible = _eligible(contenders(trials, goal))
-    if any(one.confirmed for one in eligible):
-        eligible = [one for one in eligible if one.confirmed or one.original.probes]
-    winner = _best(eligible, goal)
+    winner = _best(_sobered(_eligible(contenders(trials, goal)), goal), goal)
     if winner is None:
         return None
     return max(winner.trials, key=lambda trial: (_primary(trial, goal), -trial.number))
@@ -195,6 +192,19 @@ def _counts(trial: StudyTrial) -> bool:
 
 def _eligible(found: Iterable[Contender]) -> list[Contender]:
     return [one for one in found if one.feasible]
+
+
+def _sobered(found: list[Contender], goal: Goal) -> list[Contender]:
+    """The contenders, those seen once worse by the largest difference between two seeds."""
+    seen = [[_primary(trial, goal) for trial in one.trials] for one in found if one.confirmed]
+    most = max((max(each) - min(each) for each in seen), default=0.0)
+    loss = most if goal.direction == "maximize" else -most
+    return [
+        one
+        if one.confirmed or one.original.probes
+        else replace(one, values={**one.values, goal.metric: one.values[goal.metric] - loss})
+        for one in found
+    ]
 
 
 def _best(among: list[Contender], goal: Goal) -> Contender | None:

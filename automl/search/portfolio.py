@@ -1,19 +1,26 @@
 """What is tried before anything is sampled, and in which order. Pure; draws nothing.
 
-Every candidate's best bet comes first, cheap candidates before dear ones. The other starting
-points alternate with sampled configurations, so that a portfolio that does not suit the data costs
-half of what is tried at most.
+Every candidate's probe comes first, where the budget of trials has room: it takes about a tenth of
+a training, so that something decent is there soon. Then comes every candidate's best bet: cheap
+candidates before dear ones, but those last whose probe was clearly worse than another's. The other
+starting points alternate with sampled configurations, so that a portfolio that does not suit the
+data costs half of what is tried at most.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from itertools import chain, zip_longest
 
 from automl.plan import Candidate, Configuration, Plan
 from automl.search import space
-from automl.search.trial import METHOD, PROBE
+from automl.search.noise import noise
+from automl.search.trial import METHOD, PROBE, StudyTrial
 
+TRIALS_PER_PROBE = 4
+"""A budget of fewer trials per candidate is left to fine-tuning."""
+CLEARLY = 2.0
+"""Standard errors of the metric by which one probe must be better than another to say anything."""
 STARTS_PER_DRAW = 2
 """Starting points tried for each configuration that is sampled meanwhile."""
 
@@ -24,27 +31,32 @@ def identity(configuration: Configuration) -> Hashable:
 
 
 def order(
-    plan: Plan, live: Sequence[str], starts: Sequence[Configuration] = ()
+    plan: Plan,
+    live: Sequence[str],
+    starts: Sequence[Configuration] = (),
+    trials: Sequence[StudyTrial] = (),
 ) -> tuple[tuple[Configuration, ...], tuple[Configuration, ...]]:
-    """Return each live candidate's best bet, and all other starting points, both in order.
+    """Return each live candidate's probe and best bet, and all other starting points, in order.
 
     ``starts`` are what similar studies found good; they come before the rest of the portfolio. What
-    is no point of today's space is left out, and so is what has come before.
+    is no point of today's space is left out, and so is what has come before. ``trials`` are those
+    so far: their probes tell which candidates promise most.
     """
     cheap = sorted((plan.candidate(name) for name in live), key=lambda each: each.parameters)
-    mine = [_portfolio(plan, live, candidate) for candidate in cheap]
-    bets = [each[0] for each in mine]
+    mine = {each.id: _portfolio(plan, live, each) for each in cheap}
+    bets = [mine[name][0] for name in _by_promise([each.id for each in cheap], plan, trials)]
     others = chain(
         (start for start in starts if _is_possible(plan, live, start)),
-        (start for turn in zip_longest(*(each[1:] for each in mine)) for start in turn if start),
+        (
+            start
+            for turn in zip_longest(*(each[1:] for each in mine.values()))
+            for start in turn
+            if start
+        ),
     )
-    known = {identity(bet) for bet in bets}
-    rest = []
-    for start in others:
-        if identity(start) not in known:
-            known.add(identity(start))
-            rest.append(start)
-    return tuple(bets), tuple(rest)
+    early = {identity(bet): bet for bet in (*_probes(plan, mine.values()), *bets)}
+    rest = {identity(start): start for start in others}
+    return tuple(early.values()), tuple(rest[each] for each in rest if each not in early)
 
 
 def pending(
@@ -52,12 +64,13 @@ def pending(
     live: Sequence[str],
     tried: Sequence[Hashable],
     starts: Sequence[Configuration] = (),
+    trials: Sequence[StudyTrial] = (),
 ) -> tuple[Configuration, ...]:
     """Return the starting points that are due now, in order; empty when it is sampling's turn.
 
-    ``tried`` identifies the configurations that were tried before.
+    ``tried`` identifies the configurations that were tried before, in ``trials``.
     """
-    bets, rest = order(plan, live, starts)
+    bets, rest = order(plan, live, starts, trials)
     every = set(tried)
     left = tuple(bet for bet in bets if identity(bet) not in every)
     if left:
@@ -80,6 +93,37 @@ def untried(
     every = set(tried)
     bets, rest = order(plan, live, starts)
     return tuple(start for start in (*bets, *rest) if identity(start) not in every)
+
+
+def _probes(plan: Plan, portfolios: Collection[list[Configuration]]) -> list[Configuration]:
+    """Each portfolio's probe, if not too many of the budget's trials would go into them."""
+    trials = plan.budget.trials
+    if trials is not None and trials < TRIALS_PER_PROBE * len(portfolios):
+        return []
+    return [
+        start for each in portfolios for start in each if start.hyperparameters.get(METHOD) == PROBE
+    ]
+
+
+def _by_promise(cheap: list[str], plan: Plan, trials: Sequence[StudyTrial]) -> list[str]:
+    """The candidates, given by cost, in the order in which their best bets are tried.
+
+    Those whose probe is worse than the best one by more than chance come after the others. What
+    was not probed may be anything.
+    """
+    sign = 1 if plan.goal.direction == "maximize" else -1
+    known = {
+        trial.configuration.candidate: sign * value
+        for trial in trials
+        if trial.probes and trial.state != "failed"
+        if (value := trial.value(plan.goal.direction)) is not None
+    }
+    if not known:
+        return cheap
+    best = max(known.values())
+    enough = best - CLEARLY * noise(abs(best), plan)
+    behind = [name for name in cheap if known.get(name, best) < enough]
+    return [name for name in cheap if name not in behind] + sorted(behind, key=lambda n: -known[n])
 
 
 def _portfolio(plan: Plan, live: Sequence[str], candidate: Candidate) -> list[Configuration]:

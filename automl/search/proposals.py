@@ -49,7 +49,7 @@ def propose(
     feed = feed or Feed(plan)
     known = feed.tried(trials)
     tried = set(known)
-    for start in portfolio.pending(plan, live, known, starts):
+    for start in portfolio.pending(plan, live, known, starts, trials):
         if accept(start):
             return start
     grids = {name: space.grid(plan.candidate(name)) for name in live}

@@ -8,14 +8,13 @@ from collections.abc import Sequence
 from automl.plan import Plan
 from automl.search import choice
 from automl.search.feed import Feed, at
+from automl.search.noise import noise
 from automl.search.trial import StudyTrial
 
 FEWEST = 10
 """Configurations in a row without a gain, at least; half of all where that is more."""
 NOISE_SHARE = 0.5
 """A gain counts from half the metric's standard error on: less is not told from luck."""
-OTHER_NOISE = 0.005
-"""What stands for the standard error of metrics that are no shares, relative to the value."""
 FEWEST_GAINS = 3
 """Trials that went from a rung to their end, before what is usual there is known."""
 USUAL = 0.8
@@ -59,17 +58,6 @@ def settled(
         f"the last {window} of {len(values)} configurations were no better than those before "
         f"by more than {margin:.2g}, and none that waits is likely to be"
     )
-
-
-def noise(value: float, plan: Plan) -> float:
-    """Return the standard error of a metric on the validation split, about.
-
-    For shares that of a proportion; nothing is known of others.
-    """
-    rows = max(1, plan.data.rows["validation"])
-    if plan.goal.direction == "maximize" and 0.0 <= value <= 1.0:
-        return math.sqrt(value * (1.0 - value) / rows)
-    return OTHER_NOISE * abs(value)
 
 
 def _counts(trial: StudyTrial) -> bool:

@@ -16,10 +16,13 @@ from automl.events import RungCount
 from automl.plan import Plan
 from automl.rundir import RunDir
 from automl.search import choice, rungs
+from automl.search.noise import noise
 from automl.search.trial import StudyTrial
 
 SOUP_MODELS = 5
 """Models kept for averaging; of 72 fine-tunes greedy averaging took five (Wortsman et al. 2022)."""
+WITHIN_REACH = 2.0
+"""Standard errors of the metric: what is worse than the best by more is not trained again."""
 
 
 @dataclass(slots=True)
@@ -69,12 +72,25 @@ def unrepeated(trials: Sequence[StudyTrial], plan: Plan) -> list[int]:
     """Return the best configurations that have not been trained with another seed yet.
 
     Chosen by their first training alone, so that it does not matter which were repeated before.
-    Probes are left out: they have no randomness to speak of.
+    Left out are probes, which have no randomness to speak of, and what another seed would hardly
+    make the best.
     """
     originals = [trial for trial in trials if trial.searched]
     best = choice.shortlist(originals, plan.goal, plan.search.repeats)
     done = {trial.repeat_of for trial in trials if trial.state != "failed"}
-    return [trial.number for trial in best if trial.number not in done]
+    values = {trial.number: _value(trial, plan) for trial in best}
+    top = max(values.values(), default=0.0)
+    margin = WITHIN_REACH * noise(abs(top), plan) + (
+        plan.goal.prefer.within if plan.goal.prefer else 0.0
+    )
+    return [n for n, value in values.items() if value >= top - margin and n not in done]
+
+
+def _value(trial: StudyTrial, plan: Plan) -> float:
+    """The trial's best value, larger always better."""
+    value = trial.value(plan.goal.direction)
+    assert value is not None
+    return value if plan.goal.direction == "maximize" else -value
 
 
 def counts(trials: Sequence[StudyTrial], plan: Plan) -> tuple[RungCount, ...]:

@@ -274,6 +274,19 @@ def test_repeats_are_made_in_the_time_that_was_kept_for_them(tmp_path: Path):
     assert made.study.seconds <= 6.5
 
 
+def test_time_kept_for_repeats_is_given_back_where_none_would_fit(tmp_path: Path):
+    made = bench(
+        tmp_path / "r",
+        lambda t, a: f"evals=5:{0.9 - t / 10:.1f},sleep=0.05,pace=0.4",
+        limits=Limits(seconds=6.0, finish_seconds=1.5),
+        search=replace(PROMOTION, repeats=1),
+    )
+    made.clock = made.clock_of_evaluations(0.4)
+    assert made.run() == "time"
+    assert all(trial.repeat_of is None for trial in made.study.trials)
+    assert made.study.seconds > 6.0 - 1.5
+
+
 def test_a_repeat_that_would_not_end_in_time_is_not_started(tmp_path: Path):
     made = bench(
         tmp_path / "r",

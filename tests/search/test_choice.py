@@ -95,8 +95,9 @@ def test_the_mean_over_seeds_decides_once_configurations_were_repeated():
     assert chosen(lucky, steady, *repeats) == 1
 
 
-def test_a_configuration_that_was_not_repeated_cannot_win_over_those_that_were():
-    assert chosen(trial(0, 0.80), trial(1, 0.95), repeat(2, 0, 0.81)) == 2
+def test_what_was_seen_once_wins_over_what_was_repeated_only_by_more_than_seeds_make_out():
+    assert chosen(trial(0, 0.80), trial(1, 0.82), repeat(2, 0, 0.83)) == 2
+    assert chosen(trial(0, 0.80), trial(1, 0.95), repeat(2, 0, 0.83)) == 1
 
 
 def test_of_the_winning_configuration_the_seed_with_the_best_evaluation_leaves():

@@ -8,7 +8,7 @@ from pathlib import Path
 from automl.plan import Candidate, Configuration, Parameter, Plan
 from automl.search import portfolio, space
 from automl.search.portfolio import STARTS_PER_DRAW, identity, order, pending, untried
-from automl.search.study import Evaluation, Study
+from automl.search.study import Evaluation, Study, StudyTrial
 from tests import factories
 from tests.search.trials import EPOCHS, SEARCH
 
@@ -70,25 +70,66 @@ def test_starts_alternate_with_what_is_sampled():
     assert untried(made, ("small",), tried) == rest[STARTS_PER_DRAW:]
 
 
-def test_a_probe_is_tried_once_and_never_drawn(tmp_path: Path):
-    probing = replace(
-        candidate("small"),
+def probing(name: str, parameters: int = 1000) -> Candidate:
+    return replace(
+        candidate(name, parameters),
         space=(factories.LEARNING_RATE, EPOCHS, METHOD),
         portfolio=(
             {"learning_rate": 1e-4, "epochs": 10, "method": "full"},
             {"learning_rate": 1e-4, "epochs": 10, "method": "probe"},
         ),
     )
-    study = Study(tmp_path / "j", plan(probing))
-    methods = []
+
+
+def methods(starts: tuple[Configuration, ...]) -> list[tuple[str, object]]:
+    return [(each.candidate, each.hyperparameters["method"]) for each in starts]
+
+
+def probed(number: int, name: str, value: float) -> StudyTrial:
+    configuration = Configuration(name, {"method": "probe"})
+    evaluations = (Evaluation(1, 100, value),)
+    return StudyTrial(number, configuration, evaluations=evaluations, state="complete")
+
+
+def test_probes_come_before_all_best_bets():
+    made = plan(probing("dear", 9000), probing("cheap", 10))
+    bets, _ = order(made, ("dear", "cheap"))
+    wanted = [("cheap", "probe"), ("dear", "probe"), ("cheap", "full"), ("dear", "full")]
+    assert methods(bets) == wanted
+
+
+def test_a_budget_of_few_trials_is_left_to_fine_tuning():
+    made = plan(probing("dear", 9000), probing("cheap", 10))
+    few = replace(made, budget=replace(made.budget, trials=7))
+    bets, rest = order(few, ("dear", "cheap"))
+    assert methods(bets) == [("cheap", "full"), ("dear", "full")]
+    assert methods(rest) == [("cheap", "probe"), ("dear", "probe")]
+
+
+def test_a_candidate_whose_probe_is_clearly_worse_waits():
+    made = plan(probing("dear", 9000), probing("middle", 100), probing("cheap", 10))
+    live = ("dear", "middle", "cheap")
+    close = [probed(0, "cheap", 0.60), probed(1, "middle", 0.62), probed(2, "dear", 0.7)]
+    bets, _ = order(made, live, (), close)
+    assert methods(bets)[3:] == [("cheap", "full"), ("middle", "full"), ("dear", "full")]
+    clear = [probed(0, "cheap", 0.1), probed(1, "middle", 0.2), probed(2, "dear", 0.7)]
+    bets, _ = order(made, live, (), clear)
+    assert methods(bets)[3:] == [("dear", "full"), ("middle", "full"), ("cheap", "full")]
+    bets, _ = order(made, live, (), clear[::2])
+    assert methods(bets)[3:] == [("middle", "full"), ("dear", "full"), ("cheap", "full")]
+
+
+def test_a_probe_is_tried_once_and_never_drawn(tmp_path: Path):
+    study = Study(tmp_path / "j", plan(probing("small")))
+    tried = []
     for _ in range(25):
         trial = study.ask()
         assert trial is not None
-        methods.append(trial.configuration.hyperparameters["method"])
+        tried.append(trial.configuration.hyperparameters["method"])
         study.report(trial.number, Evaluation(1, 100, 0.5), 1.0)
         study.tell(trial.number, "complete")
-    assert methods.count("probe") == 1
-    assert methods[0] == "full"
+    assert tried.count("probe") == 1
+    assert tried[0] == "probe"
 
 
 def test_a_candidate_that_can_only_be_probed_is_tried_once(tmp_path: Path):

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from automl.plan import Goal
-from automl.search.stopping import noise, settled
+from automl.search.noise import noise
+from automl.search.stopping import settled
 from automl.search.trial import StudyTrial
 from tests.search.trials import PLAN, trial
 

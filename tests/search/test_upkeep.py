@@ -72,14 +72,20 @@ def test_with_several_objectives_the_whole_front_is_kept():
 def test_the_best_are_repeated_once_and_probes_never():
     plan = replace(PLAN, search=replace(PLAN.search, repeats=3))
     trials = [
-        trial(0, 0.5, state="complete"),
+        trial(0, 0.85, state="complete"),
         trial(1, 0.9, state="complete"),
-        trial(2, 0.7, state="complete"),
+        trial(2, 0.87, state="complete"),
         trial(3, 0.99, state="complete", method="probe"),
         trial(4, 0.1, state="complete", repeat_of=1),
         trial(5, 0.1, state="failed", repeat_of=2),
     ]
     assert upkeep.unrepeated(trials, plan) == [2, 0]
+
+
+def test_what_no_seed_would_make_the_best_is_not_repeated():
+    plan = replace(PLAN, search=replace(PLAN.search, repeats=3))
+    trials = [trial(0, 0.5, state="complete"), trial(1, 0.9, state="complete")]
+    assert upkeep.unrepeated(trials, plan) == [1]
 
 
 def test_rungs_count_who_came_and_who_waits():
