@@ -108,6 +108,7 @@ def test_a_budget_of_few_trials_is_left_to_fine_tuning():
 
 def test_a_candidate_whose_probe_is_clearly_worse_waits():
     made = plan(probing("dear", 9000), probing("middle", 100), probing("cheap", 10))
+    made = replace(made, budget=replace(made.budget, trials=None))
     live = ("dear", "middle", "cheap")
     close = [probed(0, "cheap", 0.60), probed(1, "middle", 0.62), probed(2, "dear", 0.7)]
     bets, _ = order(made, live, (), close)
