@@ -273,7 +273,7 @@ class _Run:
         self.listen(
             RunStarted(
                 found.plan.name,
-                sum(trial.state != "running" for trial in study.trials),
+                sum(t.state != "running" and t.repeat_of is None for t in study.trials),
                 budget.trials,
                 budget.seconds,
                 len(scheduler.slots),

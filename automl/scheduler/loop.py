@@ -246,7 +246,9 @@ class Scheduler:
         if code != 0 or attempt.slot.processes > 1:
             attempt.handle.kill()
         number = attempt.trial.number
-        end = end_of(attempt, code, self.rundir.trial(number).log)
+        folder = self.rundir.trial(number)
+        folder.clear_request()
+        end = end_of(attempt, code, folder.log)
         match end.kind:
             case "complete" | "pruned":
                 self._end(number, end.kind)
@@ -398,7 +400,9 @@ class Scheduler:
         self._tidy()
         self._closing = None
         self._hours.searching = False
-        self._repeats = upkeep.unrepeated(self.study.trials, self.study.plan)
+        trials = self.study.trials
+        best = upkeep.unrepeated(trials, self.study.plan)
+        self._repeats = [number for number in best if self._hours.repeats(trials[number])]
         self._say_progress()
         return bool(self._repeats)
 

@@ -67,7 +67,7 @@ def path(
     scale = np.where(deviation > _LEAST_DEVIATION, 1 / np.maximum(deviation, _LEAST_DEVIATION), 0)
     x = torch.from_numpy((features - centre.astype(np.float32)) * scale.astype(np.float32))
     x = x.to(device)
-    y = torch.from_numpy(np.ascontiguousarray(targets)).to(device)
+    y = torch.from_numpy(np.array(targets)).to(device)  # a copy: tables are read-only
     weight = torch.zeros((classes, features.shape[1]), device=device, requires_grad=True)
     offset = torch.zeros(classes, device=device, requires_grad=bias)
     for strength in strengths:

@@ -296,3 +296,4 @@ def test_a_repeat_that_would_not_end_in_time_is_not_started(tmp_path: Path):
     )
     assert made.run() == "time"  # the scripted worker claims a second an evaluation
     assert all(trial.repeat_of is None for trial in made.study.trials)
+    assert not any(said.phase == "confirming" for said in made.said(events.SearchProgressed))
