@@ -122,6 +122,7 @@ def run(
     lock = _lock(loaded) if locked else None
     with rundir.lock(), processes.preloaded():
         listen = _recorded(rundir, listen)
+        interrupts = _asked(rundir, interrupts, listen)
         compiled = compile_recipe(loaded, folder=rundir.cache / "jobs", listen=listen)
         if lock is not None:
             _refuse_drift(lock, compiled.plan, _shown(loaded.path))
@@ -140,6 +141,22 @@ def _recorded(rundir: RunDir, listen: Listen) -> Listen:
         listen(stamped)
 
     return record
+
+
+def _asked(rundir: RunDir, interrupts: Callable[[], int], listen: Listen) -> Callable[[], int]:
+    """How often the run was asked to stop, by its user's keys or by ``automl stop``."""
+    heard = 0
+
+    def count() -> int:
+        nonlocal heard
+        by_file = rundir.asked_to_stop()
+        if by_file > heard:
+            heard = by_file
+            how = "once what runs is saved" if by_file == 1 else "at once"
+            listen(StageBegan("stop", f"asked by `automl stop`: {how}"))
+        return max(interrupts(), by_file)
+
+    return count
 
 
 def _lock(loaded: LoadedRecipe) -> Lock:

@@ -179,6 +179,18 @@ class RunDir:
             pass
         return None
 
+    def ask_to_stop(self, how: Literal["save", "now"]) -> None:
+        """Ask the live run to leave: once what runs is saved, or at once."""
+        write_bytes(self.root / "stop", how.encode())
+
+    def asked_to_stop(self) -> int:
+        """Return what was asked, as presses of Ctrl-C: 0 nothing, 1 to save, 2 at once."""
+        try:
+            found = (self.root / "stop").read_text()
+        except FileNotFoundError:
+            return 0
+        return 2 if found == "now" else 1
+
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the folder for this process; the kernel lets go when the process dies.
@@ -200,6 +212,7 @@ class RunDir:
             stream.truncate()
             stream.write(json.dumps({"pid": os.getpid(), "host": socket.gethostname()}))
             stream.flush()
+            (self.root / "stop").unlink(missing_ok=True)  # was meant for a run before this one
             yield
             stream.seek(0)
             stream.truncate()

@@ -26,6 +26,8 @@ ORDER = (
     "schema",
     "status",
     "trials",
+    "logs",
+    "stop",
     "predict",
     "export",
     "doctor",

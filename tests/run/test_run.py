@@ -131,13 +131,20 @@ def test_missed_check_is_exit_code_three_with_a_marked_bundle(automl: Automl, pr
     assert "accuracy > 1.0" in card
 
 
-def test_interrupt_saves_exports_and_continues(automl: Automl, started: Any, project: Path):
+@pytest.mark.parametrize("way", ["Ctrl-C", "automl stop"])
+def test_interrupt_saves_exports_and_continues(
+    automl: Automl, started: Any, project: Path, way: str
+):
     rewrite(project / "weather.yaml", *LONG)
     process = started("run", "weather.yaml")
     wait_for(lambda: evaluations(project) >= 3)
-    process.send_signal(signal.SIGINT)
+    if way == "Ctrl-C":
+        process.send_signal(signal.SIGINT)
+    else:
+        assert automl("stop").returncode == 0
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
+    assert ("asked by `automl stop`" in err) == (way != "Ctrl-C")
     assert "continue" in out
     assert not workers(project)
     before = evaluations(project)
