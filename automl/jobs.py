@@ -335,6 +335,9 @@ class MeasureResult:
     batches: tuple[BatchCost, ...] = ()
     """By batch size, rising."""
     seconds_per_evaluated_row: float = 0.0
+    """On validation, in the precision of training."""
+    seconds_per_scored_row: float = 0.0
+    """On test, in float32."""
     start_seconds: float = 0.0
     """From the start of the process until the model could train, tokens read from the cache."""
     frozen_share: float = 1.0

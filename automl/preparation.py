@@ -189,7 +189,7 @@ def _concluding_seconds(found: Ground) -> float:
     plan = found.plan
     settings = [found.settings[each.id] for each in plan.candidates]
     start = max(setting.start_seconds for setting in settings)
-    row = max(setting.seconds_per_evaluated_row for setting in settings)
+    row = max(setting.seconds_per_scored_row for setting in settings)
     validation, test = plan.data.rows["validation"], plan.data.rows["test"]
     averaging = start + validation * (plan.search.repeats + 2) * row if plan.search.soup else 0.0
     return averaging + start + (validation + test) * row + BUNDLE_SECONDS

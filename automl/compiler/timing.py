@@ -26,7 +26,7 @@ from automl.rundir import RunDir
 FixedPrecision = Literal["fp32", "bf16", "fp16"]
 STEPS = 20
 """Steps timed per batch size, at most."""
-MEASUREMENT = 3
+MEASUREMENT = 4
 """Raised when what is measured changes: what was remembered before is measured again."""
 FROZEN = "freeze_embeddings"
 """Not built into what is measured: what it saves is measured apart."""
@@ -47,6 +47,8 @@ class Setting:
     precision: FixedPrecision
     batches: tuple[BatchCost, ...] = ()
     seconds_per_evaluated_row: float = 0.0
+    seconds_per_scored_row: float = 0.0
+    """The finish predicts in float32, whatever trials do."""
     start_seconds: float = 0.0
     """From the start of a process until it trains; every attempt at a trial pays it."""
     frozen_share: float = 1.0
@@ -173,6 +175,7 @@ def _measured(spec: MeasureSpec, folder: Path) -> Setting:
         best.precision,
         result.batches,
         result.seconds_per_evaluated_row,
+        result.seconds_per_scored_row,
         result.start_seconds,
         result.frozen_share,
         result.timings,

@@ -3,8 +3,8 @@
 Every candidate's probe comes first, where the budget of trials has room: it takes about a tenth of
 a training, so that something decent is there soon. Then comes every candidate's best bet: cheap
 candidates before dear ones, but those last whose probe was clearly worse than another's. The other
-starting points alternate with sampled configurations, so that a portfolio that does not suit the
-data costs half of what is tried at most.
+starting points, in the same order, alternate with sampled configurations, so that a portfolio that
+does not suit the data cannot hold up the search for long.
 """
 
 from __future__ import annotations
@@ -44,15 +44,12 @@ def order(
     """
     cheap = sorted((plan.candidate(name) for name in live), key=lambda each: each.parameters)
     mine = {each.id: _portfolio(plan, live, each) for each in cheap}
-    bets = [mine[name][0] for name in _by_promise([each.id for each in cheap], plan, trials)]
+    ahead, behind = _by_promise([each.id for each in cheap], plan, trials)
+    bets = [mine[name][0] for name in (*ahead, *behind)]
     others = chain(
         (start for start in starts if _is_possible(plan, live, start)),
-        (
-            start
-            for turn in zip_longest(*(each[1:] for each in mine.values()))
-            for start in turn
-            if start
-        ),
+        _in_turn([mine[name][1:] for name in ahead]),
+        _in_turn([mine[name][1:] for name in behind]),
     )
     early = {identity(bet): bet for bet in (*_probes(plan, mine.values()), *bets)}
     rest = {identity(start): start for start in others}
@@ -105,11 +102,15 @@ def _probes(plan: Plan, portfolios: Collection[list[Configuration]]) -> list[Con
     ]
 
 
-def _by_promise(cheap: list[str], plan: Plan, trials: Sequence[StudyTrial]) -> list[str]:
-    """The candidates, given by cost, in the order in which their best bets are tried.
+def _in_turn(portfolios: list[list[Configuration]]) -> list[Configuration]:
+    return [start for turn in zip_longest(*portfolios) for start in turn if start]
 
-    Those whose probe is worse than the best one by more than chance come after the others. What
-    was not probed may be anything.
+
+def _by_promise(
+    cheap: list[str], plan: Plan, trials: Sequence[StudyTrial]
+) -> tuple[list[str], list[str]]:
+    """The candidates, given by cost: those that may be the best, and those behind by more than
+    chance, the better probe first. What was not probed may be anything.
     """
     sign = 1 if plan.goal.direction == "maximize" else -1
     known = {
@@ -119,11 +120,12 @@ def _by_promise(cheap: list[str], plan: Plan, trials: Sequence[StudyTrial]) -> l
         if (value := trial.value(plan.goal.direction)) is not None
     }
     if not known:
-        return cheap
+        return cheap, []
     best = max(known.values())
     enough = best - CLEARLY * noise(abs(best), plan)
     behind = [name for name in cheap if known.get(name, best) < enough]
-    return [name for name in cheap if name not in behind] + sorted(behind, key=lambda n: -known[n])
+    ahead = [name for name in cheap if name not in behind]
+    return ahead, sorted(behind, key=lambda name: -known[name])
 
 
 def _portfolio(plan: Plan, live: Sequence[str], candidate: Candidate) -> list[Configuration]:

@@ -69,6 +69,7 @@ def measure(spec: MeasureSpec) -> MeasureResult:
         batch_size=size,
         peak_memory_bytes=peak,
         seconds_per_evaluated_row=bench.evaluation(size, best.precision),
+        seconds_per_scored_row=bench.evaluation(size, "fp32"),
         start_seconds=started,
         frozen_share=bench.frozen_share(size, best),
         batches=tuple(bench.costs(spec, size, best)),

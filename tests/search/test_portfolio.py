@@ -120,6 +120,21 @@ def test_a_candidate_whose_probe_is_clearly_worse_waits():
     assert methods(bets)[3:] == [("middle", "full"), ("dear", "full"), ("cheap", "full")]
 
 
+def test_what_else_is_tried_of_a_candidate_that_is_clearly_behind_comes_last():
+    def started(name: str) -> Candidate:
+        more = {"learning_rate": 2e-4, "epochs": 10, "method": "full"}
+        return replace(
+            probing(name),
+            portfolio=(*probing(name).portfolio, more, {**more, "learning_rate": 3e-4}),
+        )
+
+    made = plan(started("a"), started("b"))
+    _, rest = order(made, ("a", "b"))
+    assert [start.candidate for start in rest] == ["a", "b", "a", "b"]
+    _, rest = order(made, ("a", "b"), (), [probed(0, "a", 0.1), probed(1, "b", 0.7)])
+    assert [start.candidate for start in rest] == ["b", "b", "a", "a"]
+
+
 def test_a_probe_is_tried_once_and_never_drawn(tmp_path: Path):
     study = Study(tmp_path / "j", plan(probing("small")))
     tried = []

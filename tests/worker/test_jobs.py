@@ -237,6 +237,7 @@ def test_measuring_times_each_batch_size_and_evaluation(data, tmp_path):
     assert [each.batch_size for each in result.batches] == [4, 8, 16]
     assert all(each.seconds_per_step and 2 <= each.steps <= 3 for each in result.batches)
     assert 0 < result.seconds_per_evaluated_row < 1
+    assert 0 < result.seconds_per_scored_row < 1
     assert 0 < result.frozen_share <= 1
     assert result.start_seconds > 0
 
