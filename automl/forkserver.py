@@ -26,6 +26,13 @@ import psutil
 MODULE = "automl.worker.forkserver"
 LOST = -int(signal.SIGKILL)
 """Exit code of a process whose own can't be known any more: its server is gone, and so is it."""
+_ALONE = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
+}
+"""What is forked must be neither threaded nor on a GPU."""
 _LOOK_SECONDS = 0.2
 _CLOSE_SECONDS = 5.0
 
@@ -45,16 +52,19 @@ class ServerGone(Exception):
 
 
 class ForkServer:
-    """A process that has torch imported and forks workers from itself. Usable from any thread."""
+    """A process that has torch imported and forks workers from itself. Usable from any thread.
 
-    def __init__(self) -> None:
+    ``environment`` is what the imports see; each worker has one of its own later.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the server
         self._process = subprocess.Popen(
             [sys.executable, "-m", MODULE],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env=_environment(),
+            env={**environment, **_ALONE},
             start_new_session=True,
         )
         assert self._process.stdin is not None
@@ -195,17 +205,3 @@ class Forked:
         with contextlib.suppress(psutil.NoSuchProcess):
             return self._process is not None and self._process.status() != psutil.STATUS_ZOMBIE
         return False
-
-
-def _environment() -> dict[str, str]:
-    """One thread, and no device touched: what is forked must be neither threaded nor on a GPU."""
-    return {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "MKL_NUM_THREADS": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-        "OMP_WAIT_POLICY": "passive",
-        "GOMP_SPINCOUNT": "0",
-        "PYTHONUNBUFFERED": "1",
-        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
-    }

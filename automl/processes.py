@@ -168,7 +168,7 @@ class _Preloading:
     def start(self, order: Order) -> Process:
         if not self._failed:
             try:
-                self._server = self._server or ForkServer()
+                self._server = self._server or ForkServer(environment(1, ()))
                 forked = self._server.fork(order.spec, order.log, order.environment, order.note)
                 return _Forked(order, forked, self)
             except (ServerGone, OSError) as error:

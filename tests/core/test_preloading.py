@@ -34,7 +34,7 @@ SPEC = InspectSpec(
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[forkserver.ForkServer]:
-    made = forkserver.ForkServer()
+    made = forkserver.ForkServer(environment(1, ()))
     yield made
     made.close()
 
@@ -122,7 +122,7 @@ def test_a_server_that_dies_costs_a_warning_and_nothing_else(
 
 
 def test_processes_outlive_a_server_that_is_killed(tmp_path: Path):
-    made = forkserver.ForkServer()
+    made = forkserver.ForkServer(environment(1, ()))
     folder = TrialDir(tmp_path / "job")
     process = forked(made, order(folder.root))
     until(lambda: folder.process.exists())
@@ -136,8 +136,8 @@ def test_processes_outlive_a_server_that_is_killed(tmp_path: Path):
 
 def test_the_server_ends_with_its_parent(tmp_path: Path):
     code = (
-        "import sys, time; from automl.forkserver import ForkServer;"
-        "print(ForkServer().pid, flush=True); time.sleep(60)"
+        "import os, time; from automl.forkserver import ForkServer;"
+        "print(ForkServer(os.environ).pid, flush=True); time.sleep(60)"
     )
     parent = psutil.Popen([sys.executable, "-c", code], stdout=-1)
     server = psutil.Process(int(parent.stdout.readline()))
