@@ -279,12 +279,12 @@ class _Run:
         """Search as long as the budget lasts."""
         from automl.search.study import Study
 
-        self._show_floor()
+        floor = self._floor()
         found = preparation.ground(
             self.compiled.plan, self._model_refs(), self.rundir, gpus, self.listen
         )
         starts = preparation.starts(found.plan, self.rundir, self.listen)
-        study = Study(self.rundir.study, found.plan, starts)
+        study = Study(self.rundir.study, found.plan, starts, floor)
         scheduler = preparation.scheduler(study, found, self.rundir, self.listen, self.interrupts)
         budget = found.plan.budget
         self.listen(
@@ -300,7 +300,7 @@ class _Run:
         )
         return study, scheduler.run()
 
-    def _show_floor(self) -> None:
+    def _floor(self) -> float:
         from automl.finish import data_refs, floor
 
         plan = self.compiled.plan
@@ -308,6 +308,7 @@ class _Run:
         found = floor(plan, first, self.rundir).splits["validation"]
         value = found.metrics[plan.goal.metric]
         self.listen(StageBegan("floor", f"{plan.goal.metric} {value:.4f} on validation"))
+        return value
 
     def _model_refs(self) -> dict[str, ModelRef]:
         return {

@@ -2,14 +2,16 @@
 
 Every candidate's probe comes first, where the budget of trials has room: it takes about a tenth of
 a training, so that something decent is there soon. Then comes every candidate's best bet: cheap
-candidates before dear ones, but those last whose probe was clearly worse than another's. The other
-starting points, in the same order, alternate with sampled configurations, so that a portfolio that
-does not suit the data cannot hold up the search for long.
+candidates before dear ones, but those last whose probe was clearly worse than another's. A
+candidate whose probe was no better than a model that reads words has to change much, and its best
+bet is trained for longer. The other starting points, in the same order, alternate with sampled
+configurations, so that a portfolio that does not suit the data cannot hold up the search for long.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Sequence
+from dataclasses import replace
 from itertools import chain, zip_longest
 
 from automl.plan import Candidate, Configuration, Plan
@@ -21,6 +23,9 @@ TRIALS_PER_PROBE = 4
 """A budget of fewer trials per candidate is left to fine-tuning."""
 CLEARLY = 2.0
 """Standard errors of the metric by which one probe must be better than another to say anything."""
+LONGER = 3.0
+"""Of the best bet's epochs. MED (inference, 1,600 pairs), MiniLM-L6, whose probe has .54: .74 in three
+epochs, .86 in ten. Banking77, whose probe has .89: five epochs did no better than three."""
 STARTS_PER_DRAW = 2
 """Starting points tried for each configuration that is sampled meanwhile."""
 
@@ -35,21 +40,29 @@ def order(
     live: Sequence[str],
     starts: Sequence[Configuration] = (),
     trials: Sequence[StudyTrial] = (),
+    floor: float | None = None,
 ) -> tuple[tuple[Configuration, ...], tuple[Configuration, ...]]:
     """Return each live candidate's probe and best bet, and all other starting points, in order.
 
     ``starts`` are what similar studies found good; they come before the rest of the portfolio. What
     is no point of today's space is left out, and so is what has come before. ``trials`` are those
-    so far: their probes tell which candidates promise most.
+    so far: their probes tell which candidates promise most, and beside ``floor``, the value of a
+    model without a neural network, which have to change much and are trained for longer.
     """
     cheap = sorted((plan.candidate(name) for name in live), key=lambda each: each.parameters)
     mine = {each.id: _portfolio(plan, live, each) for each in cheap}
     ahead, behind = _by_promise([each.id for each in cheap], plan, trials)
-    bets = [mine[name][0] for name in (*ahead, *behind)]
+    probes = _probed(plan, trials)
+    bets = [
+        _longer(plan, mine[name][0])
+        if _is_unready(probes.get(name), floor, plan)
+        else mine[name][0]
+        for name in (*ahead, *behind)
+    ]
     others = chain(
         (start for start in starts if _is_possible(plan, live, start)),
-        _in_turn([mine[name][1:] for name in ahead]),
-        _in_turn([mine[name][1:] for name in behind]),
+        _in_turn([mine[name] for name in ahead]),
+        _in_turn([mine[name] for name in behind]),
     )
     early = {identity(bet): bet for bet in (*_probes(plan, mine.values()), *bets)}
     rest = {identity(start): start for start in others}
@@ -62,12 +75,13 @@ def pending(
     tried: Sequence[Hashable],
     starts: Sequence[Configuration] = (),
     trials: Sequence[StudyTrial] = (),
+    floor: float | None = None,
 ) -> tuple[Configuration, ...]:
     """Return the starting points that are due now, in order; empty when it is sampling's turn.
 
     ``tried`` identifies the configurations that were tried before, in ``trials``.
     """
-    bets, rest = order(plan, live, starts, trials)
+    bets, rest = order(plan, live, starts, trials, floor)
     every = set(tried)
     left = tuple(bet for bet in bets if identity(bet) not in every)
     if left:
@@ -112,13 +126,7 @@ def _by_promise(
     """The candidates, given by cost: those that may be the best, and those behind by more than
     chance, the better probe first. What was not probed may be anything.
     """
-    sign = 1 if plan.goal.direction == "maximize" else -1
-    known = {
-        trial.configuration.candidate: sign * value
-        for trial in trials
-        if trial.probes and trial.state != "failed"
-        if (value := trial.value(plan.goal.direction)) is not None
-    }
+    known = _probed(plan, trials)
     if not known:
         return cheap, []
     best = max(known.values())
@@ -126,6 +134,38 @@ def _by_promise(
     behind = [name for name in cheap if known.get(name, best) < enough]
     ahead = [name for name in cheap if name not in behind]
     return ahead, sorted(behind, key=lambda name: -known[name])
+
+
+def _probed(plan: Plan, trials: Sequence[StudyTrial]) -> dict[str, float]:
+    """The value of each candidate's probe, larger always better, as far as there is one."""
+    sign = 1 if plan.goal.direction == "maximize" else -1
+    return {
+        trial.configuration.candidate: sign * value
+        for trial in trials
+        if trial.probes and trial.state != "failed"
+        if (value := trial.value(plan.goal.direction)) is not None
+    }
+
+
+def _is_unready(probe: float | None, floor: float | None, plan: Plan) -> bool:
+    """Whether the frozen encoder knows no more of the task than a model that reads words."""
+    if probe is None or floor is None:
+        return False
+    if plan.goal.direction == "minimize":
+        floor = -floor
+    return probe < floor + CLEARLY * noise(abs(floor), plan)
+
+
+def _longer(plan: Plan, start: Configuration) -> Configuration:
+    """The start, trained ``LONGER`` times as long, as far as the space goes."""
+    space = {each.name: each for each in plan.candidate(start.candidate).space}
+    epochs, values = space.get("epochs"), start.hyperparameters
+    if epochs is None or epochs.kind == "choice" or "epochs" not in values:
+        return start
+    assert epochs.high is not None
+    longest = min(epochs.high, LONGER * float(values["epochs"]))
+    epoch = int(longest) if epochs.kind == "int" else longest
+    return replace(start, hyperparameters={**values, "epochs": epoch})
 
 
 def _portfolio(plan: Plan, live: Sequence[str], candidate: Candidate) -> list[Configuration]:

@@ -41,15 +41,17 @@ def propose(
     starts: Sequence[Configuration] = (),
     accept: Accept = lambda _: True,
     feed: Feed | None = None,
+    floor: float | None = None,
 ) -> Configuration | None:
     """Return a configuration that has not been tried and that ``accept`` takes; None: none left.
 
-    ``feed`` is one that was used before for the same study, to save time.
+    ``feed`` is one that was used before for the same study, to save time; ``floor`` the value of a
+    model without a neural network.
     """
     feed = feed or Feed(plan)
     known = feed.tried(trials)
     tried = set(known)
-    for start in portfolio.pending(plan, live, known, starts, trials):
+    for start in portfolio.pending(plan, live, known, starts, trials, floor):
         if accept(start):
             return start
     grids = {name: space.grid(plan.candidate(name)) for name in live}

@@ -31,13 +31,21 @@ RETIRE_AFTER = 3
 class Study:
     """All trials of one run folder. Numbers count from 0 in the order they were asked for."""
 
-    def __init__(self, path: Path, plan: Plan, starts: Sequence[Configuration] = ()) -> None:
+    def __init__(
+        self,
+        path: Path,
+        plan: Plan,
+        starts: Sequence[Configuration] = (),
+        floor: float | None = None,
+    ) -> None:
         """Open (or create) the journal at ``path``.
 
         ``starts`` are configurations that similar studies found good; they are tried early.
+        ``floor`` is the value of a model without a neural network, where it is known.
         """
         self.plan = plan
         self._starts = tuple(starts)
+        self._floor = floor
         self._journal = Journal(path, plan.name, plan.goal.direction)
         self._trials = self._journal.trials
         self._pruning = Pruning(plan, self._trials)
@@ -95,7 +103,9 @@ class Study:
         would have. A configuration that ``accept`` refuses is not tried now.
         """
         live = self.live_candidates()
-        drawn = proposals.propose(self.plan, self._trials, live, self._starts, accept, self._feed)
+        drawn = proposals.propose(
+            self.plan, self._trials, live, self._starts, accept, self._feed, self._floor
+        )
         if drawn is None:
             return None
         trial = self._add(StudyTrial(len(self._trials), drawn), live)

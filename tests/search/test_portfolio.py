@@ -120,6 +120,24 @@ def test_a_candidate_whose_probe_is_clearly_worse_waits():
     assert methods(bets)[3:] == [("middle", "full"), ("dear", "full"), ("cheap", "full")]
 
 
+def test_an_encoder_that_knows_no_more_than_the_floor_is_trained_for_longer_first():
+    space = (factories.LEARNING_RATE, replace(EPOCHS, high=40), METHOD)
+    made = plan(*(replace(probing(name), space=space) for name in ("a", "b")))
+    made = replace(made, budget=replace(made.budget, trials=None))
+    trials = [probed(0, "a", 0.6), probed(1, "b", 0.62)]
+    bets, rest = order(made, ("a", "b"), (), trials, floor=0.6)
+    assert [bet.hyperparameters["epochs"] for bet in bets[2:]] == [30, 30]
+    assert [start.hyperparameters["epochs"] for start in rest] == [10, 10]
+    bets, rest = order(made, ("a", "b"), (), trials, floor=0.2)
+    assert [bet.hyperparameters["epochs"] for bet in bets[2:]] == [10, 10]
+    assert rest == ()
+    minimised = replace(made, goal=replace(made.goal, direction="minimize"))
+    bets, _ = order(minimised, ("a", "b"), (), trials, floor=0.9)
+    assert [bet.hyperparameters["epochs"] for bet in bets[2:]] == [10, 10]
+    bets, _ = order(minimised, ("a", "b"), (), trials, floor=0.3)
+    assert [bet.hyperparameters["epochs"] for bet in bets[2:]] == [30, 30]
+
+
 def test_what_else_is_tried_of_a_candidate_that_is_clearly_behind_comes_last():
     def started(name: str) -> Candidate:
         more = {"learning_rate": 2e-4, "epochs": 10, "method": "full"}
