@@ -285,7 +285,7 @@ def _guarded(
         for place in _places(trials, plan, known)
         if place.reached < eta and place.trial.passed >= levels(place.trial, plan)[place.rung]
     }
-    if len(helped) * eta > sum(trial.searched for trial in trials):
+    if (len(helped) + 1) * eta > sum(trial.searched for trial in trials):
         return []
     return [place for place in places if place.rank == 0 and place.reached < eta]
 

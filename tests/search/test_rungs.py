@@ -236,7 +236,7 @@ def test_the_benefit_of_the_doubt_is_rationed():
         trial(2, 0.2, candidate="la", pace=3.0, passed=100),
         trial(3, 0.2, candidate="lb", pace=3.0, paused=True),
     ]
-    more = [trial(n, 0.3, state="pruned") for n in (4, 5, 6, 7, 8)]
+    more = [trial(n, 0.3, state="pruned") for n in range(4, 12)]
     assert rungs.promotable([leader(0.5), *slow], wide, Outlook()) == []
     assert numbers(rungs.promotable([leader(0.5), *slow, *more], wide, Outlook())) == [3]
 
