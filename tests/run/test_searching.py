@@ -65,7 +65,7 @@ def test_a_search_at_its_defaults_ends_with_everything_told(automl: Automl, sear
 
 
 def test_a_study_leaves_experience_that_the_next_one_starts_from(automl: Automl, search: Path):
-    small = RECIPE.replace(", {path: other}", "").replace("trials: 7", "trials: 3")
+    small = RECIPE.replace(", {path: other}", "").replace("trials: 8", "trials: 3")
     small = small.replace("repeats: 1", "repeats: 0\n  soup: false").replace(
         "{epochs: [2, 6]", "{epochs: 2"
     )
