@@ -184,8 +184,11 @@ class Forked:
         while not self._forked and self._look(_LOOK_SECONDS) is None:
             pass
         if self._code is None and self._process is not None and self._lives():
-            with contextlib.suppress(ProcessLookupError):
+            try:
                 os.killpg(self._process.pid, signal.SIGKILL)
+            except ProcessLookupError:  # it leads no session yet, or has ended
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(self._process.pid, signal.SIGKILL)
 
     def _look(self, seconds: float) -> int | None:
         if self._code is None and not self._server.look(seconds):

@@ -20,6 +20,7 @@ from automl.executors import _processes
 from automl.jobs import InspectResult, InspectSpec, ModelRef
 from automl.processes import Order, environment, preloaded
 from automl.rundir import TrialDir
+from tests.worker.conftest import bench, data, tokens  # noqa: F401
 
 pytestmark = [
     pytest.mark.slow,
@@ -104,10 +105,20 @@ def test_each_forked_process_leads_a_session_and_notes_who_it_is(tmp_path: Path,
     assert not _processes.belonging(tmp_path / "job")
 
 
-def test_killing_a_forked_process_spares_the_server(tmp_path: Path, server: Any):
-    process = forked(server, order(tmp_path / "job"))
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "later"])
+def test_killing_a_forked_process_spares_the_server(
+    tmp_path: Path,
+    server: Any,
+    bench: Any,  # noqa: F811
+    at_once: bool,
+):
+    trial = bench.trial(hyperparameters={"epochs": 1000})
+    process = server.fork(trial.spec, trial.log, environment(1, ()), trial.process)
+    if not at_once:
+        until(trial.process.exists)
     process.kill()
     assert process.wait() == -signal.SIGKILL
+    assert not _processes.belonging(trial.root)
     assert forked(server, order(tmp_path / "next")).wait() == 0
 
 
