@@ -41,6 +41,7 @@ CODE = (
     "tasks/*.py",
     "worker/features.py",
     "worker/logistic.py",
+    "worker/ridge.py",
     "worker/screening.py",
     "worker/separation.py",
 )

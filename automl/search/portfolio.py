@@ -35,75 +35,89 @@ def identity(configuration: Configuration) -> Hashable:
     return configuration.candidate, tuple(sorted(configuration.hyperparameters.items()))
 
 
-def order(
-    plan: Plan,
-    live: Sequence[str],
-    starts: Sequence[Configuration] = (),
-    trials: Sequence[StudyTrial] = (),
-    floor: float | None = None,
-) -> tuple[tuple[Configuration, ...], tuple[Configuration, ...]]:
-    """Return each live candidate's probe and best bet, and all other starting points, in order.
+class Portfolio:
+    """The starting points of one study. Worked out once: candidates may be a thousand."""
 
-    ``starts`` are what similar studies found good; they come before the rest of the portfolio. What
-    is no point of today's space is left out, and so is what has come before. ``trials`` are those
-    so far: their probes tell which candidates promise most, and beside ``floor``, the value of a
-    model without a neural network, which have to change much and are trained for longer.
-    """
-    cheap = sorted((plan.candidate(name) for name in live), key=lambda each: each.parameters)
-    mine = {each.id: _portfolio(plan, live, each) for each in cheap}
-    ahead, behind = _by_promise([each.id for each in cheap], plan, trials)
-    probes = _probed(plan, trials)
-    bets = [
-        _longer(plan, mine[name][0])
-        if _is_unready(probes.get(name), floor, plan)
-        else mine[name][0]
-        for name in (*ahead, *behind)
-    ]
-    others = chain(
-        (start for start in starts if _is_possible(plan, live, start)),
-        _in_turn([mine[name] for name in ahead]),
-        _in_turn([mine[name] for name in behind]),
-    )
-    early = {identity(bet): bet for bet in (*_probes(plan, mine.values()), *bets)}
-    rest = {identity(start): start for start in others}
-    return tuple(early.values()), tuple(rest[each] for each in rest if each not in early)
+    def __init__(
+        self,
+        plan: Plan,
+        starts: Sequence[Configuration] = (),
+        floor: float | None = None,
+    ) -> None:
+        """Hold the plan's starting points and ``starts``, what similar studies found good.
 
+        ``starts`` come before the rest of the portfolio. What is no point of the plan's space is
+        left out. ``floor`` is the value of a model without a neural network, where it is known.
+        """
+        self.plan = plan
+        self._floor = floor
+        cheap = sorted(plan.candidates, key=lambda each: each.parameters)
+        self._candidates = {each.id: each for each in cheap}
+        self._mine = {each.id: _portfolio(each) for each in cheap}
+        self._starts = [
+            start
+            for start in starts
+            if start.candidate in self._candidates
+            and _is_possible(self._candidates[start.candidate], start)
+        ]
 
-def pending(
-    plan: Plan,
-    live: Sequence[str],
-    tried: Sequence[Hashable],
-    starts: Sequence[Configuration] = (),
-    trials: Sequence[StudyTrial] = (),
-    floor: float | None = None,
-) -> tuple[Configuration, ...]:
-    """Return the starting points that are due now, in order; empty when it is sampling's turn.
+    def order(
+        self, live: Collection[str], trials: Sequence[StudyTrial] = ()
+    ) -> tuple[tuple[Configuration, ...], tuple[Configuration, ...]]:
+        """Return each live candidate's probe and best bet, and all other starting points, in order.
 
-    ``tried`` identifies the configurations that were tried before, in ``trials``.
-    """
-    bets, rest = order(plan, live, starts, trials, floor)
-    every = set(tried)
-    left = tuple(bet for bet in bets if identity(bet) not in every)
-    if left:
-        return left
-    known = {identity(start) for start in rest}
-    done = known & every
-    drawn = len(every - done - {identity(bet) for bet in bets})
-    if len(done) >= STARTS_PER_DRAW * (drawn + 1):
-        return ()
-    return tuple(start for start in rest if identity(start) not in done)
+        What has come before is left out. ``trials`` are those so far: their probes tell which
+        candidates promise most, and beside the floor, which have to change much and are trained
+        for longer.
+        """
+        plan, alive = self.plan, set(live)
+        mine = {name: found for name, found in self._mine.items() if name in alive}
+        ahead, behind = _by_promise(list(mine), plan, trials)
+        probes = _probed(plan, trials)
+        bets = [
+            _from_afar(self._candidates[name], mine[name][0])
+            if _is_unready(probes.get(name), self._floor, plan)
+            else mine[name][0]
+            for name in (*ahead, *behind)
+        ]
+        others = chain(
+            (start for start in self._starts if start.candidate in alive),
+            _in_turn([mine[name] for name in ahead]),
+            _in_turn([mine[name] for name in behind]),
+        )
+        early = {identity(bet): bet for bet in (*_probes(plan, mine.values()), *bets)}
+        rest = {identity(start): start for start in others}
+        return tuple(early.values()), tuple(rest[each] for each in rest if each not in early)
 
+    def pending(
+        self,
+        live: Collection[str],
+        tried: Sequence[Hashable],
+        trials: Sequence[StudyTrial] = (),
+    ) -> tuple[Configuration, ...]:
+        """Return the starting points that are due now, in order; empty when sampling is.
 
-def untried(
-    plan: Plan,
-    live: Sequence[str],
-    tried: Sequence[Hashable],
-    starts: Sequence[Configuration] = (),
-) -> tuple[Configuration, ...]:
-    """Return all starting points that have not been tried, whether it is their turn or not."""
-    every = set(tried)
-    bets, rest = order(plan, live, starts)
-    return tuple(start for start in (*bets, *rest) if identity(start) not in every)
+        ``tried`` identifies the configurations that were tried before, in ``trials``.
+        """
+        bets, rest = self.order(live, trials)
+        every = set(tried)
+        left = tuple(bet for bet in bets if identity(bet) not in every)
+        if left:
+            return left
+        known = {identity(start) for start in rest}
+        done = known & every
+        drawn = len(every - done - {identity(bet) for bet in bets})
+        if len(done) >= STARTS_PER_DRAW * (drawn + 1):
+            return ()
+        return tuple(start for start in rest if identity(start) not in done)
+
+    def untried(
+        self, live: Collection[str], tried: Sequence[Hashable]
+    ) -> tuple[Configuration, ...]:
+        """Return all starting points that have not been tried, whether it is their turn or not."""
+        every = set(tried)
+        bets, rest = self.order(live)
+        return tuple(start for start in (*bets, *rest) if identity(start) not in every)
 
 
 def _probes(plan: Plan, portfolios: Collection[list[Configuration]]) -> list[Configuration]:
@@ -156,30 +170,32 @@ def _is_unready(probe: float | None, floor: float | None, plan: Plan) -> bool:
     return probe < floor + CLEARLY * noise(abs(floor), plan)
 
 
-def _longer(plan: Plan, start: Configuration) -> Configuration:
-    """The start, trained ``LONGER`` times as long, as far as the space goes."""
-    space = {each.name: each for each in plan.candidate(start.candidate).space}
-    epochs, values = space.get("epochs"), start.hyperparameters
-    if epochs is None or epochs.kind == "choice" or "epochs" not in values:
-        return start
-    assert epochs.high is not None
-    longest = min(epochs.high, LONGER * float(values["epochs"]))
-    epoch = int(longest) if epochs.kind == "int" else longest
-    return replace(start, hyperparameters={**values, "epochs": epoch})
+def _from_afar(candidate: Candidate, start: Configuration) -> Configuration:
+    """The start for an encoder that has far to go: trained ``LONGER`` times as long.
+
+    As far as the space goes. Nothing is fitted to its features first: they tell nothing.
+    """
+    values = dict(start.hyperparameters)
+    parameters = {each.name: each for each in candidate.space}
+    epochs, head = parameters.get("epochs"), parameters.get("head_init")
+    if epochs is not None and epochs.kind != "choice" and "epochs" in values:
+        assert epochs.high is not None
+        longest = min(epochs.high, LONGER * float(values["epochs"]))
+        values["epochs"] = int(longest) if epochs.kind == "int" else longest
+    if head is not None and "head_init" in values and "random" in head.choices:
+        values["head_init"] = "random"
+    return replace(start, hyperparameters=values)
 
 
-def _portfolio(plan: Plan, live: Sequence[str], candidate: Candidate) -> list[Configuration]:
+def _portfolio(candidate: Candidate) -> list[Configuration]:
     """The candidate's starting points, at least its default."""
     found = [Configuration(candidate.id, values) for values in candidate.portfolio]
-    return [each for each in found if _is_possible(plan, live, each)] or [space.default(candidate)]
+    return [each for each in found if _is_possible(candidate, each)] or [space.default(candidate)]
 
 
-def _is_possible(plan: Plan, live: Sequence[str], start: Configuration) -> bool:
-    if start.candidate not in live:
-        return False
+def _is_possible(candidate: Candidate, start: Configuration) -> bool:
     if start.hyperparameters.get(METHOD) == PROBE:
         return any(
-            parameter.name == METHOD and PROBE in parameter.choices
-            for parameter in plan.candidate(start.candidate).space
+            parameter.name == METHOD and PROBE in parameter.choices for parameter in candidate.space
         )
-    return space.encode(plan, live, start) is not None
+    return space.codes(candidate, start.hyperparameters) is not None

@@ -14,8 +14,9 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 from optuna.samplers import RandomSampler
 
 from automl.plan import Configuration, Parameter, Plan, Scalar
-from automl.search import portfolio, space, strategies
+from automl.search import space, strategies
 from automl.search.feed import Feed
+from automl.search.portfolio import Portfolio, identity
 from automl.search.trial import StudyTrial
 
 RANDOM_SHARE = 1 / 3
@@ -35,34 +36,32 @@ Accept = Callable[[Configuration], bool]
 
 
 def propose(
-    plan: Plan,
+    portfolio: Portfolio,
     trials: Sequence[StudyTrial],
     live: Sequence[str],
-    starts: Sequence[Configuration] = (),
     accept: Accept = lambda _: True,
     feed: Feed | None = None,
-    floor: float | None = None,
 ) -> Configuration | None:
     """Return a configuration that has not been tried and that ``accept`` takes; None: none left.
 
-    ``feed`` is one that was used before for the same study, to save time; ``floor`` the value of a
-    model without a neural network.
+    ``feed`` is one that was used before for the same study, to save time.
     """
+    plan = portfolio.plan
     feed = feed or Feed(plan)
     known = feed.tried(trials)
     tried = set(known)
-    for start in portfolio.pending(plan, live, known, starts, trials, floor):
+    for start in portfolio.pending(live, known, trials):
         if accept(start):
             return start
     grids = {name: space.grid(plan.candidate(name)) for name in live}
     left = [name for name in live if _is_open(name, grids[name], tried)]
     if not left:
-        rest = portfolio.untried(plan, live, known, starts)
+        rest = portfolio.untried(live, known)
         return next((start for start in rest if accept(start)), None)
     if plan.search.sampler != "grid":
         for redraw in range(REDRAWS):
             drawn = _draw(plan, trials, left, redraw, feed)
-            if portfolio.identity(drawn) not in tried and accept(drawn):
+            if identity(drawn) not in tried and accept(drawn):
                 return drawn
     return _from_grids(plan, len(trials), {name: grids[name] for name in left}, tried, accept)
 
@@ -71,7 +70,7 @@ def _is_open(name: str, grid: list[dict[str, Scalar]] | None, tried: set[Hashabl
     """Whether the candidate has configurations left to draw."""
     if grid is None:
         return True
-    return any(portfolio.identity(Configuration(name, values)) not in tried for values in grid)
+    return any(identity(Configuration(name, values)) not in tried for values in grid)
 
 
 def _from_grids(
@@ -86,7 +85,7 @@ def _from_grids(
         configuration
         for name, grid in grids.items()
         for values in grid or ()
-        if portfolio.identity(configuration := Configuration(name, values)) not in tried
+        if identity(configuration := Configuration(name, values)) not in tried
         and accept(configuration)
     ]
     return random.Random(strategies.seed(plan, number, "grid")).choice(left) if left else None

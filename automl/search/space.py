@@ -57,19 +57,30 @@ def encode(plan: Plan, live: Sequence[str], configuration: Configuration) -> Enc
     if configuration.candidate not in live:
         return None
     candidate = plan.candidate(configuration.candidate)
+    coded = codes(candidate, configuration.hyperparameters)
+    if coded is None:
+        return None
     parameters: dict[str, Any] = {CANDIDATE: configuration.candidate}
     found: dict[str, BaseDistribution] = {CANDIDATE: CategoricalDistribution(tuple(live))}
-    values = configuration.hyperparameters
+    for parameter, value in coded:
+        name = _name(plan, candidate, parameter)
+        found[name] = distribution(parameter)
+        parameters[name] = _clip(value, found[name])
+    return Encoded(parameters, found)
+
+
+def codes(candidate: Candidate, values: Mapping[str, Scalar]) -> list[tuple[Parameter, Any]] | None:
+    """Return the parameters that apply under ``values``, each with its value as Optuna sees it.
+
+    None where the values are no point of the candidate's space.
+    """
+    found = list[tuple[Parameter, Any]]()
     for parameter in applicable(candidate, values):
-        if not choices(parameter) and parameter.kind == "choice":
-            return None
         coded = code(parameter, values.get(parameter.name, parameter.default))
         if coded is None:
             return None
-        name = _name(plan, candidate, parameter)
-        found[name] = distribution(parameter)
-        parameters[name] = _clip(coded, found[name])
-    return Encoded(parameters, found)
+        found.append((parameter, coded))
+    return found
 
 
 def default(candidate: Candidate) -> Configuration:

@@ -14,10 +14,11 @@ from typing import Any, Literal
 
 from automl.events import FailureKind
 from automl.plan import Configuration, Plan
-from automl.search import choice, portfolio, proposals, rungs, space, stopping, strategies
+from automl.search import choice, proposals, rungs, space, stopping, strategies
 from automl.search.feed import Feed
 from automl.search.journal import Journal
 from automl.search.memo import PerTrial
+from automl.search.portfolio import Portfolio
 from automl.search.proposals import Accept
 from automl.search.pruning import Pruning
 from automl.search.rungs import Outlook, Verdict
@@ -44,8 +45,7 @@ class Study:
         ``floor`` is the value of a model without a neural network, where it is known.
         """
         self.plan = plan
-        self._starts = tuple(starts)
-        self._floor = floor
+        self._portfolio = Portfolio(plan, starts, floor)
         self._journal = Journal(path, plan.name, plan.goal.direction)
         self._trials = self._journal.trials
         self._pruning = Pruning(plan, self._trials)
@@ -103,9 +103,7 @@ class Study:
         would have. A configuration that ``accept`` refuses is not tried now.
         """
         live = self.live_candidates()
-        drawn = proposals.propose(
-            self.plan, self._trials, live, self._starts, accept, self._feed, self._floor
-        )
+        drawn = proposals.propose(self._portfolio, self._trials, live, accept, self._feed)
         if drawn is None:
             return None
         trial = self._add(StudyTrial(len(self._trials), drawn), live)
@@ -117,7 +115,7 @@ class Study:
         """Return why nothing more is likely to be gained, in words; see ``stopping``."""
         live = self.live_candidates()
         tried = self._feed.tried(self._trials)
-        left = portfolio.untried(self.plan, live, tried, self._starts)
+        left = self._portfolio.untried(live, tried)
         return stopping.settled(self._trials, self.plan, live, len(left), self._feed)
 
     def repeat(self, number: int) -> StudyTrial:

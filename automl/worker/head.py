@@ -77,7 +77,7 @@ def straighten(model: Any, name: str, inputs: Inputs) -> bool:
         with torch.no_grad():
             nn.init.eye_(layer.weight).mul_(weight)
             nn.init.constant_(layer.bias, bias * (2 * largest + 8))
-        if _is_straight(dense.read, _read(model, name, inputs)):
+        if line(dense.read, read(model, name, inputs), _STRAIGHT) is not None:
             return True
     with torch.no_grad():
         layer.weight.copy_(kept[0])
@@ -94,6 +94,27 @@ def install(model: Any, name: str, fitted: Linear) -> None:
             layer.bias.copy_(torch.from_numpy(fitted.bias))
 
 
+def line(given: torch.Tensor, found: torch.Tensor, tolerance: float) -> tuple[float, float] | None:
+    """Return a > 0 and b such that ``found`` is a · ``given`` + b, or None where it is not.
+
+    ``tolerance`` is what may be left over, as a share of how far ``found`` spreads.
+    """
+    if given.shape != found.shape:
+        return None
+    x, y = given.double(), found.double()
+    centre, target = x.mean(), y.mean()
+    x, y = x - centre, y - target
+    slope = (x * y).sum() / x.square().sum()
+    if not (slope > 0 and (y - slope * x).norm() < tolerance * y.norm()):
+        return None
+    return float(slope), float(target - slope * centre)
+
+
+def read(model: Any, name: str, inputs: Inputs) -> torch.Tensor:
+    """Return what the linear layer ``name`` reads of the inputs: (rows, features)."""
+    return next(call.read for call in reversed(_calls(model, inputs)) if call.name == name)
+
+
 def _dense_before(model: Any, name: str, inputs: Inputs) -> _Call | None:
     """Return the call of the square layer that works on pooled states just before ``name``."""
     before: _Call | None = None
@@ -104,20 +125,6 @@ def _dense_before(model: Any, name: str, inputs: Inputs) -> _Call | None:
         square = layer.in_features == layer.out_features and layer.bias is not None
         before = call if square and call.read.ndim == 2 else None
     return before
-
-
-def _is_straight(read: torch.Tensor, given: torch.Tensor) -> bool:
-    """Return whether ``given`` is a · ``read`` + b, for one a above zero and one b."""
-    if read.shape != given.shape:
-        return False
-    x, y = read.double(), given.double()
-    x, y = x - x.mean(), y - y.mean()
-    slope = (x * y).sum() / x.square().sum()
-    return bool(slope > 0 and (y - slope * x).norm() < _STRAIGHT * y.norm())
-
-
-def _read(model: Any, name: str, inputs: Inputs) -> torch.Tensor:
-    return next(call.read for call in reversed(_calls(model, inputs)) if call.name == name)
 
 
 def _calls(model: Any, inputs: Inputs) -> list[_Call]:

@@ -38,6 +38,7 @@ from automl.worker import (
     head,
     logistic,
     models,
+    ridge,
     store,
 )
 from automl.worker.attempt import Leave
@@ -53,7 +54,9 @@ LAYER_ROWS = 2000
 FOLDED_ROWS = 5000
 """Training rows up to which the regularisation is chosen by all folds; above, by one."""
 BATCH_ROWS = 64
-_FORMAT = 1
+_ROUNDING = 0.05
+"""By how much states may differ in another precision, of how far they spread."""
+_FORMAT = 2
 """Raised when what is cached under the same key changes."""
 
 Features = npt.NDArray[np.float32]
@@ -207,9 +210,12 @@ def _train(setting: _Setting) -> Finished:
     known = reporter.reported(1, watch.total_steps)
     if known is not None and setting.trial.best.exists():
         return Finished(watch.total_steps, known.seconds)
-    layers = {} if setting.layers is None else {"keep_layers": _best_layer(setting)}
-    model = setting.model(**layers)
-    _fit(setting, model)
+    if setting.layers is None:
+        model, states = setting.model(), None
+    else:
+        layer, states = _best_layer(setting)
+        model = setting.model(keep_layers=layer)
+    _fit(setting, model, states)
     metrics = _evaluate(setting, model)
     with durable.replacing(setting.trial.best) as folder:
         model.save_pretrained(folder, save_original_format=False)
@@ -227,10 +233,11 @@ def _train(setting: _Setting) -> Finished:
     return Finished(watch.step, seconds)
 
 
-def _best_layer(setting: _Setting) -> int:
-    """Return how many layers to keep: those up to the one whose features do best on rows held out.
+def _best_layer(setting: _Setting) -> tuple[int, Features]:
+    """Return how many layers to keep, and the pooled states of the last of them.
 
-    Of layers that do equally well it is the lowest. Compared on a sample, in the trial's precision.
+    They are those up to the one whose states do best on rows held out, of layers that do equally
+    well the lowest. Compared on the first rows, at most ``LAYER_ROWS``, in the trial's precision.
     """
     whole = setting.rows["train"]
     # Tables are ordered by row hash: the first rows are a fair draw.
@@ -253,11 +260,8 @@ def _best_layer(setting: _Setting) -> int:
     found = _cached(setting, make, "layers", len(rows), setting.spec.precision)
     setting.watch.step = math.ceil(len(rows) / BATCH_ROWS)
     fold = logistic.folds(targets, setting.spec.seed)
-    scores = [
-        _held_out(setting, found[:, layer], targets, fold, (0,)).max()
-        for layer in range(1, found.shape[1])
-    ]
-    return 1 + int(np.argmax(scores))
+    layer = 1 + ridge.best_layer(found[:, 1:], targets, fold)
+    return layer, found[:, layer]
 
 
 def _reads(model: Any, setting: _Setting) -> features.Pooling:
@@ -267,8 +271,11 @@ def _reads(model: Any, setting: _Setting) -> features.Pooling:
     return "last" if features.natural(model) == "last" else "first"
 
 
-def _fit(setting: _Setting, model: Any) -> None:
-    """Put into the model's head the regression on all training rows, as the head reads them."""
+def _fit(setting: _Setting, model: Any, states: Features | None) -> None:
+    """Put into the model's head the regression on all training rows, as the head reads them.
+
+    ``states`` are the first rows' pooled states of the model's last layer, if they are known.
+    """
     rows, targets, watch = setting.rows["train"], setting.targets("train"), setting.watch
     batch = setting.collate([rows[row] for row in range(min(len(rows), 8))])
     inputs = {name: x.to(setting.device) for name, x in batch.items() if name != "labels"}
@@ -286,10 +293,16 @@ def _fit(setting: _Setting, model: Any) -> None:
                 setting.collate,
                 BATCH_ROWS,
                 between=watch.batch,
+                context=lambda: device.autocast(setting.spec.precision, setting.device),
                 outputs=layer.in_features,
             )
 
-    found = _cached(setting, make, "head", model.config.to_json_string(), drawn)
+    found = None
+    if states is not None and len(states) == len(rows):
+        found = _as_read(states, head.read(model, name, inputs))
+    if found is None:
+        what = "head", model.config.to_json_string(), drawn, setting.spec.precision
+        found = _cached(setting, make, *what)
     watch.step = watch.total_steps - math.ceil(len(setting.rows["validation"]) / BATCH_ROWS)
     fold = logistic.folds(targets, setting.spec.seed)
     which = tuple(range(logistic.FOLDS if len(rows) <= FOLDED_ROWS else 1))
@@ -304,6 +317,18 @@ def _fit(setting: _Setting, model: Any) -> None:
         between=watch.look,
     )
     head.install(model, name, fitted)
+
+
+def _as_read(states: Features, read: torch.Tensor) -> Features | None:
+    """Return the states as the head reads them, ``read`` of the first rows; None: it reads others.
+
+    Saves a pass over the rows where the head does no more than scale and shift what it pools.
+    """
+    line = head.line(torch.from_numpy(np.array(states[: len(read)])), read.cpu(), _ROUNDING)
+    if line is None:
+        return None
+    slope, offset = line
+    return np.float32(slope) * states + np.float32(offset)
 
 
 def _held_out(

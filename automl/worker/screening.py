@@ -20,10 +20,9 @@ from automl.errors import CandidateError
 from automl.jobs import ModelRef, ScreenResult, ScreenScore, ScreenSpec
 from automl.tasks import Task
 from automl.tasks._text import load_tokenizer
-from automl.worker import device, failures, features, logistic, separation, store
+from automl.worker import device, failures, features, logistic, ridge, separation, store
 
 BATCH_ROWS = 64
-_FIRST_FOLD = (0,)
 
 Features = npt.NDArray[np.float32]
 Targets = npt.NDArray[np.int64]
@@ -112,20 +111,17 @@ def _probe(
 ) -> tuple[float, int]:
     """Return the accuracy of a logistic regression, cross-validated, on the best layer.
 
-    The layer is the one that does best on a third of the rows.
+    The layer is the one on which a ridge regression does best.
     """
     fold = logistic.folds(targets, spec.seed)
-
-    def scores(layer: int, which: tuple[int, ...]) -> npt.NDArray[np.float64]:
-        return logistic.held_out(
-            by_layer[:, layer],
-            targets,
-            classes,
-            logistic.accuracy,
-            fold,
-            which,
-            device=device.select(spec.devices),
-        )
-
-    layer = int(np.argmax([scores(each, _FIRST_FOLD).max() for each in range(by_layer.shape[1])]))
-    return float(scores(layer, tuple(range(logistic.FOLDS))).max()), layer
+    layer = ridge.best_layer(by_layer, targets, fold)
+    scores = logistic.held_out(
+        by_layer[:, layer],
+        targets,
+        classes,
+        logistic.accuracy,
+        fold,
+        tuple(range(logistic.FOLDS)),
+        device=device.select(spec.devices),
+    )
+    return float(scores.max()), layer

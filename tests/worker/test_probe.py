@@ -183,7 +183,7 @@ def test_costs_are_measured_where_asked_for(probing):
     assert reported.costs["disk"] == (trial.best / "model.safetensors").stat().st_size
 
 
-def test_the_layer_is_chosen_by_the_goal(probing, monkeypatch):
+def test_the_strength_is_chosen_by_the_goal(probing, monkeypatch):
     shapes = []
     kept = logistic.held_out
 
@@ -194,7 +194,44 @@ def test_the_layer_is_chosen_by_the_goal(probing, monkeypatch):
     monkeypatch.setattr(logistic, "held_out", noting)
     assert probing.run(probing.trial(metric="log_loss", direction="minimize")) == 0
     assert shapes[0] == pytest.approx(-math.log(1 + 2 * math.exp(-5)), rel=1e-3)
-    assert len(shapes) == 3, "two layers are compared, then the last fit is"
+    assert len(shapes) == 1
+
+
+def test_states_that_the_layers_were_compared_by_are_not_computed_again(probing, monkeypatch):
+    def passes(name):
+        rows_of = []
+        kept = probe.predict
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                probe,
+                "predict",
+                lambda model, rows, *rest, **more: (
+                    rows_of.append(len(rows)) or kept(model, rows, *rest, **more)
+                ),
+            )
+            trial = probing.trial(name, tokens=str(probing.spec.tokens) + name)
+            assert probing.run(trial) == 0
+        return rows_of, probing.scores(trial)
+
+    short, reused = passes("short")
+    monkeypatch.setattr(probe, "_as_read", lambda *_: None)
+    whole, computed = passes("whole")
+    assert len(short) == 1, "the evaluation's"
+    assert len(whole) == 2
+    assert reused[0][-1] == pytest.approx(computed[0][-1], abs=0.01)
+
+
+def test_only_what_is_scaled_and_shifted_counts_as_the_same_states():
+    import torch
+
+    states = np.random.default_rng(0).normal(size=(20, 6)).astype(np.float32)
+    read = torch.from_numpy(3 * states[:8] - 2)
+    assert np.allclose(probe._as_read(states, read), 3 * states - 2, atol=1e-5)
+    noisy = read + 0.01 * torch.randn(read.shape, generator=torch.Generator().manual_seed(0))
+    assert np.allclose(probe._as_read(states, noisy), 3 * states - 2, atol=0.02)
+    assert probe._as_read(states, torch.tanh(read)) is None
+    assert probe._as_read(states, -read) is None
+    assert probe._as_read(states, read[:, :5]) is None
 
 
 def llama(tmp_path):
