@@ -2,7 +2,8 @@
 
 Every candidate's probe comes first, where the budget of trials has room: it takes about a tenth of
 a training, so that something decent is there soon. Then comes every candidate's best bet: cheap
-candidates before dear ones, but those last whose probe was clearly worse than another's. A
+candidates before dear ones, among those of like cost the better probe before the worse, and those
+last whose probe was clearly worse than another's. A
 candidate whose probe was no better than a model that reads words has to change much, and its best
 bet is trained for longer. The other starting points, in the same order, alternate with sampled
 configurations, so that a portfolio that does not suit the data cannot hold up the search for long.
@@ -10,7 +11,8 @@ configurations, so that a portfolio that does not suit the data cannot hold up t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Sequence
+import math
+from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, zip_longest
 
@@ -26,6 +28,8 @@ CLEARLY = 2.0
 LONGER = 3.0
 """Of the best bet's epochs. MED (inference, 1,600 pairs), MiniLM-L6, whose probe has .54: .74 in
 three epochs, .86 in ten. Banking77, whose probe has .89: five epochs did no better than three."""
+SAME = 2.0
+"""Candidates cost about the same up to so many times the parameters."""
 STARTS_PER_DRAW = 2
 """Starting points tried for each configuration that is sampled meanwhile."""
 
@@ -138,7 +142,7 @@ def _by_promise(
     cheap: list[str], plan: Plan, trials: Sequence[StudyTrial]
 ) -> tuple[list[str], list[str]]:
     """The candidates, given by cost: those that may be the best, and those behind by more than
-    chance, the better probe first. What was not probed may be anything.
+    chance, the latter by their probes. What was not probed may be anything.
     """
     known = _probed(plan, trials)
     if not known:
@@ -146,8 +150,23 @@ def _by_promise(
     best = max(known.values())
     enough = best - CLEARLY * noise(abs(best), plan)
     behind = [name for name in cheap if known.get(name, best) < enough]
-    ahead = [name for name in cheap if name not in behind]
+    ahead = _cheap_first([plan.candidate(name) for name in cheap if name not in behind], known)
     return ahead, sorted(behind, key=lambda name: -known[name])
+
+
+def _cheap_first(waiting: list[Candidate], known: Mapping[str, float]) -> list[str]:
+    """The candidates, given by cost, by cost; of those that cost about the same the better probe.
+
+    A probe that is better by luck alone costs little then, and one that tells something much less
+    than waiting for all that is a bit cheaper.
+    """
+    found = list[str]()
+    while waiting:
+        same = [each for each in waiting if each.parameters <= SAME * waiting[0].parameters]
+        best = max(same, key=lambda each: known.get(each.id, -math.inf))
+        found.append(best.id)
+        waiting = [each for each in waiting if each.id != best.id]
+    return found
 
 
 def _probed(plan: Plan, trials: Sequence[StudyTrial]) -> dict[str, float]:

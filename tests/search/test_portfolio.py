@@ -120,6 +120,20 @@ def test_a_candidate_whose_probe_is_clearly_worse_waits():
     assert methods(bets)[3:] == [("middle", "full"), ("dear", "full"), ("cheap", "full")]
 
 
+def test_of_candidates_that_cost_about_the_same_the_better_probe_comes_first():
+    sizes = {"a": 100, "b": 150, "c": 190, "d": 400, "e": 900}
+    made = plan(*(probing(name, size) for name, size in sizes.items()))
+    made = replace(made, budget=replace(made.budget, trials=None))
+    values = {"a": 0.60, "b": 0.61, "c": 0.62, "d": 0.63, "e": 0.64}
+    trials = [probed(n, name, value) for n, (name, value) in enumerate(values.items())]
+    bets, _ = Portfolio(made).order(tuple(sizes), trials)
+    assert "".join(bet.candidate for bet in bets[5:]) == "cbade"
+    bets, _ = Portfolio(made).order(tuple(sizes), trials[:2])
+    assert "".join(bet.candidate for bet in bets[5:]) == "bacde"
+    bets, _ = Portfolio(made).order(tuple(sizes))
+    assert "".join(bet.candidate for bet in bets[5:]) == "abcde"
+
+
 def test_an_encoder_that_knows_no_more_than_the_floor_is_trained_for_longer_first():
     space = (factories.LEARNING_RATE, replace(EPOCHS, high=40), METHOD)
     made = plan(*(replace(probing(name), space=space) for name in ("a", "b")))
