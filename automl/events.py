@@ -18,7 +18,14 @@ from automl.documents import to_line
 from automl.plan import Scalar
 
 FailureKind = Literal[
-    "crash", "out_of_memory", "not_a_number", "hang", "timeout", "bad_candidate", "lost"
+    "crash",
+    "out_of_memory",
+    "not_a_number",
+    "hang",
+    "timeout",
+    "bad_candidate",
+    "lost",
+    "disk_full",
 ]
 
 

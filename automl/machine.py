@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +45,26 @@ def memory_bytes() -> int:
     except OSError:
         return total
     return total if limit == "max" else min(total, int(limit))
+
+
+def oom_kills() -> int:
+    """Return how many processes the kernel has ended for want of memory; 0 where it doesn't say."""
+    try:
+        lines = Path("/proc/vmstat").read_text().splitlines()
+    except OSError:
+        return 0
+    found = dict(line.split(maxsplit=1) for line in lines)
+    return int(found.get("oom_kill", 0))
+
+
+def free_bytes(folder: Path) -> int:
+    """Return the bytes that may still be written under ``folder``, which exists."""
+    return shutil.disk_usage(folder).free
+
+
+def no_room(error: BaseException) -> bool:
+    """Return whether the error says that a disk, or the user's share of it, is full."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def bf16_on_cpu() -> bool:

@@ -48,7 +48,7 @@ class Ground:
 
     plan: Plan
     slots: tuple[Slot, ...]
-    settings: Mapping[str, Setting]
+    settings: dict[str, Setting]
     models: Mapping[str, ModelRef]
     data: Mapping[str, DataRef]
 
@@ -126,6 +126,11 @@ def scheduler(
     def specify(trial: StudyTrial, slot: Slot) -> TrialSpec:
         return _trial_spec(found, trial, slot, str(rundir.tokens), parent)
 
+    def limit(configuration: Configuration, rows: int) -> None:
+        name = configuration.candidate
+        setting = found.settings[name] = found.settings[name].limited(rows)
+        timing.remember(plan, plan.candidate(name), len(found.slots), setting)
+
     def predict(trial: StudyTrial, samples: int) -> float | None:
         setting = found.settings[trial.configuration.candidate]
         seconds = timing.predicted_seconds(
@@ -143,6 +148,7 @@ def scheduler(
         listen,
         interrupts,
         predict=predict,
+        does_not_fit=limit,
     )
 
 

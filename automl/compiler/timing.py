@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -86,6 +86,25 @@ class Setting:
         fitting = [each.batch_size for each in self.batches if each.seconds_per_step is not None]
         return max(fitting) if fitting and full and batch >= min(full) else None
 
+    def limited(self, rows: int) -> Setting:
+        """Return the setting where ``rows`` at once, of a process, have turned out too many.
+
+        Half as many are taken to fit until they have been tried.
+        """
+        half = rows // 2
+        if half < 1:
+            return self
+        found = {each.batch_size: each for each in self.batches if each.batch_size < rows}
+        full = [size for size, each in found.items() if each.seconds_per_step is None]
+        if half not in found and half < min(full, default=rows):
+            seconds = self.step_seconds(half) or None
+            found[half] = BatchCost(half, seconds, self.memory_bytes(half), 0)
+        found[rows] = BatchCost(rows, None, 0, 0)
+        for each in self.batches:
+            if each.batch_size >= rows:
+                found[each.batch_size] = replace(each, seconds_per_step=None)
+        return replace(self, batches=tuple(found[size] for size in sorted(found)))
+
     def memory_bytes(self, batch: int) -> int:
         """Return the peak memory of a process at ``batch`` rows; 0 if nothing is known."""
         return next(
@@ -124,9 +143,14 @@ def settings(
             spec = _spec(plan, candidate, models[candidate.id], data[candidate.id], share, rundir)
             setting = _measured(spec, rundir.job(f"measure-{candidate.id}"))
             if setting.refused is None:
-                documents.write(_path(plan, candidate, share.slots), setting)
+                remember(plan, candidate, share.slots, setting)
         found[candidate.id] = setting
     return found
+
+
+def remember(plan: Plan, candidate: Candidate, slots: int, setting: Setting) -> None:
+    """Keep what is known of the candidate on this machine for ``known``."""
+    documents.write(_path(plan, candidate, slots), setting)
 
 
 def known(plan: Plan, candidate: Candidate, slots: int) -> Setting | None:

@@ -3,18 +3,24 @@ about other trials."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import signal
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from automl import machine
 from automl.events import Failed, FailureKind, Finished, Paused, Stopped, Tail, TrialEvent
 from automl.executors import Handle, Slot
 from automl.processes import tail
 from automl.search.study import StudyTrial
 
-Reason = Literal["rung", "pruned", "time", "interrupted", "timeout", "hang", "not_a_number"]
+Reason = Literal[
+    "rung", "pruned", "time", "interrupted", "disk_full", "timeout", "hang", "not_a_number"
+]
 """Why a worker was asked to leave."""
-PAUSES: tuple[Reason, ...] = ("rung", "time", "interrupted")
+PAUSES: tuple[Reason, ...] = ("rung", "time", "interrupted", "disk_full")
+LEAST_ROOM = 16_000_000
+"""Bytes of disk: with less left, a process that ends without a word is put down to that."""
 RETRIES: dict[FailureKind, int] = {
     "crash": 1,
     "lost": 3,
@@ -23,8 +29,10 @@ RETRIES: dict[FailureKind, int] = {
     "not_a_number": 0,
     "timeout": 0,
     "bad_candidate": 0,
+    "disk_full": 0,
 }
-"""How often a trial is tried again after each kind of failure."""
+"""How often a trial is tried again after each kind of failure. A full disk ends the run instead:
+the trial goes on, as often as need be, when the run does."""
 _WHY: dict[FailureKind, str] = {
     "timeout": "it took longer than budget.trial_time",
     "hang": "it said nothing for too long",
@@ -39,6 +47,8 @@ class Attempt:
     trial: StudyTrial
     slot: Slot
     handle: Handle
+    rows: int
+    """Rows that one process takes at once; 0 where the trial trains on none."""
     tail: Tail
     started: float
     heard: float
@@ -46,6 +56,8 @@ class Attempt:
     asked_at: float = 0.0
     last: TrialEvent | None = None
     saved_bytes: int = 0
+    oom_kills: int = field(default_factory=machine.oom_kills)
+    """Those of the machine when the attempt began."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +84,17 @@ def end_of(attempt: Attempt, code: int, log: Path) -> End:
         case Paused() if code == 0:
             return End("left")
         case Failed(kind=kind, message=message):
-            return End("failed", kind, message)
-    return _vanished(attempt, code, log)
+            return _for_want_of_room(log, End("failed", kind, message))
+    return _for_want_of_room(log, _vanished(attempt, code, log))
+
+
+def _for_want_of_room(log: Path, end: End) -> End:
+    """The end, or what it must be put down to: where nothing can be written nothing can be said."""
+    if end.kind != "failed" or end.failure not in ("crash", "lost"):
+        return end
+    if machine.free_bytes(log.parent) >= LEAST_ROOM:
+        return end
+    return End("failed", "disk_full", f"no room is left on the disk; {end.message}")
 
 
 def _vanished(attempt: Attempt, code: int, log: Path) -> End:
@@ -84,22 +105,19 @@ def _vanished(attempt: Attempt, code: int, log: Path) -> End:
         return End("pruned")
     if attempt.asked in ("hang", "timeout", "not_a_number"):
         return End("failed", attempt.asked, _WHY[attempt.asked])
+    # Of several processes the launcher ends, with a code of its own.
+    killed = code == -signal.SIGKILL or attempt.slot.processes > 1
+    if killed and machine.oom_kills() > attempt.oom_kills:
+        return End("failed", "out_of_memory", "the system ended it for want of memory")
     last = tail(log, 1) or "it printed nothing"
     how = f"ended by signal {-code}" if code < 0 else f"ended with exit code {code}"
     return End("failed", "lost" if code < 0 else "crash", f"worker {how}: {last}")
 
 
-def retry(
-    kind: FailureKind, failures: int, micro_batch: int | None, batch: int
-) -> tuple[bool, int | None]:
-    """Decide whether a trial is tried again and with which micro-batch.
+def retry(kind: FailureKind, failures: int, rows: int) -> bool:
+    """Decide whether a trial is tried again.
 
     ``failures`` counts this trial's failures of that kind, this one included. Out of memory halves
-    the micro-batch: gradients accumulate to the same effective batch.
+    the ``rows`` that a process takes at once: gradients accumulate to the same effective batch.
     """
-    if failures > RETRIES[kind]:
-        return False, micro_batch
-    if kind != "out_of_memory":
-        return True, micro_batch
-    half = (micro_batch or batch) // 2
-    return half >= 1, half
+    return failures <= RETRIES[kind] and (kind != "out_of_memory" or rows >= 2)

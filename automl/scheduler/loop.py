@@ -37,7 +37,9 @@ from automl.scheduler.hours import Hours, Limits
 from automl.search import forecast, rungs, upkeep
 from automl.search.study import Evaluation, Outlook, Study, StudyTrial, Verdict
 
-Outcome = Literal["trials", "time", "settled", "interrupted", "no_candidates"]
+Outcome = Literal["trials", "time", "settled", "interrupted", "no_candidates", "disk_full"]
+LEAVING: tuple[Reason, ...] = ("interrupted", "disk_full")
+"""Reasons to end the run as it is, to be continued."""
 SPEND_SECONDS = 10.0
 """How often the search time spent is recorded; what a kill -9 of the parent can lose."""
 
@@ -59,6 +61,8 @@ class Scheduler:
     sleep: Callable[[float], None] = time.sleep
     predict: forecast.Predict = forecast.unknown
     """What a trial's training will take; corrected by what is seen."""
+    does_not_fit: Callable[[Configuration, int], None] = lambda *_: None
+    """Hears how many rows at once were too many for a configuration's memory."""
     _hours: Hours = field(init=False)
     _upkeep: upkeep.Upkeep = field(init=False)
     _running: list[Attempt] = field(default_factory=list)
@@ -170,11 +174,13 @@ class Scheduler:
         folder = self.rundir.trial(trial.number)
         folder.root.mkdir(parents=True, exist_ok=True)
         folder.clear_request()
-        documents.write(folder.spec, self.specify(trial, slot))
+        spec = self.specify(trial, slot)
+        documents.write(folder.spec, spec)
         handle = self.executor.start(folder, slot)
         now = self.clock()
+        rows = spec.micro_batch or int(spec.hyperparameters.get("batch_size", 0)) // slot.processes
         self._running.append(
-            Attempt(trial, slot, handle, self._tail(trial.number), started=now, heard=now)
+            Attempt(trial, slot, handle, rows, self._tail(trial.number), started=now, heard=now)
         )
         self.listen(
             TrialStarted(
@@ -279,15 +285,18 @@ class Scheduler:
 
     def _failed(self, attempt: Attempt, kind: FailureKind, message: str) -> None:
         number = attempt.trial.number
+        if kind == "disk_full":
+            self._say_paused(number, f"{message}; continues from its last checkpoint")
+            self._close("disk_full")
+            return
         self._failures[number, kind] += 1
-        batch = int(attempt.trial.configuration.hyperparameters.get("batch_size", 1))
-        again, micro_batch = retry(
-            kind, self._failures[number, kind], attempt.trial.micro_batch, batch
-        )
-        if not again:
+        if kind == "out_of_memory":
+            self.does_not_fit(attempt.trial.configuration, attempt.rows)
+        if not retry(kind, self._failures[number, kind], attempt.rows):
             self._end(number, "failed", kind, message)
             return
-        self.study.shrink(number, micro_batch)
+        if kind == "out_of_memory":
+            self.study.shrink(number, attempt.rows // 2)
         if self.study.trials[number].paused:  # it goes on when, and if, its turn comes
             self._say_paused(number, f"{message}; continues from its last checkpoint")
         else:  # at once, or in the next run when this one is closing
@@ -393,7 +402,7 @@ class Scheduler:
 
         The winner is chosen by the mean over seeds: the best of many single runs is flattered.
         """
-        if self._repeats is not None or self._closing == "interrupted":
+        if self._repeats is not None or self._closing in LEAVING:
             return False
         self._over = self._how_it_ended()
         self.study.end(self._over[1])
@@ -443,7 +452,7 @@ class Scheduler:
             self.listen(replace(found, seconds=self._hours.spent, time=time.time()))
 
     def _outcome(self) -> Outcome:
-        if self._closing == "interrupted":
-            return "interrupted"
+        if self._closing in LEAVING:
+            return "disk_full" if self._closing == "disk_full" else "interrupted"
         self._say_progress()
         return (self._over or self._how_it_ended())[0]

@@ -8,7 +8,7 @@ given up below it, or wait there, count as under way: there is nothing more to b
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Hashable, Mapping, Sequence
+from collections.abc import Container, Hashable, Mapping, Sequence, Set
 from typing import Any
 
 import optuna
@@ -83,13 +83,20 @@ class Feed:
         self._levels = (*rungs, math.inf)
         self._sign = 1 if plan.goal.direction == "maximize" else -1
         self._marks = PerTrial(self._found_marks)
-        self._identity = PerTrial(lambda trial: identity(trial.configuration))
+        self._tried: set[Hashable] = set()
+        self._looked_at = 0
         self._live: tuple[str, ...] = ()
         self._coded: dict[int, Encoded | None] = {}
 
-    def tried(self, trials: Sequence[StudyTrial]) -> list[Hashable]:
-        """Return what identifies each configuration that was tried, in order; repeats are none."""
-        return [self._identity(trial) for trial in trials if trial.repeat_of is None]
+    def tried(self, trials: Sequence[StudyTrial]) -> Set[Hashable]:
+        """Return what identifies each configuration that was tried.
+
+        ``trials`` are the study's, all of them and in order; only those new are looked at.
+        """
+        for trial in trials[self._looked_at :]:
+            self._tried.add(identity(trial.configuration))
+        self._looked_at = len(trials)
+        return self._tried
 
     def level(self, trials: Sequence[StudyTrial]) -> float:
         """Return the samples at which configurations are compared; infinity: at their end."""

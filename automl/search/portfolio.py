@@ -12,7 +12,7 @@ configurations, so that a portfolio that does not suit the data cannot hold up t
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Hashable, Mapping, Sequence
+from collections.abc import Collection, Hashable, Mapping, Sequence, Set
 from dataclasses import replace
 from itertools import chain, zip_longest
 
@@ -76,8 +76,8 @@ class Portfolio:
         """
         plan, alive = self.plan, set(live)
         mine = {name: found for name, found in self._mine.items() if name in alive}
-        ahead, behind = _by_promise(list(mine), plan, trials)
         probes = _probed(plan, trials)
+        ahead, behind = _by_promise(list(mine), plan, probes)
         bets = [
             _from_afar(self._candidates[name], mine[name][0])
             if _is_unready(probes.get(name), self._floor, plan)
@@ -96,7 +96,7 @@ class Portfolio:
     def pending(
         self,
         live: Collection[str],
-        tried: Sequence[Hashable],
+        tried: Set[Hashable],
         trials: Sequence[StudyTrial] = (),
     ) -> tuple[Configuration, ...]:
         """Return the starting points that are due now, in order; empty when sampling is.
@@ -104,24 +104,19 @@ class Portfolio:
         ``tried`` identifies the configurations that were tried before, in ``trials``.
         """
         bets, rest = self.order(live, trials)
-        every = set(tried)
-        left = tuple(bet for bet in bets if identity(bet) not in every)
+        left = tuple(bet for bet in bets if identity(bet) not in tried)
         if left:
             return left
-        known = {identity(start) for start in rest}
-        done = known & every
-        drawn = len(every - done - {identity(bet) for bet in bets})
+        done = {each for start in rest if (each := identity(start)) in tried}
+        drawn = len(tried) - len(done | {identity(bet) for bet in bets})
         if len(done) >= STARTS_PER_DRAW * (drawn + 1):
             return ()
         return tuple(start for start in rest if identity(start) not in done)
 
-    def untried(
-        self, live: Collection[str], tried: Sequence[Hashable]
-    ) -> tuple[Configuration, ...]:
+    def untried(self, live: Collection[str], tried: Set[Hashable]) -> tuple[Configuration, ...]:
         """Return all starting points that have not been tried, whether it is their turn or not."""
-        every = set(tried)
         bets, rest = self.order(live)
-        return tuple(start for start in (*bets, *rest) if identity(start) not in every)
+        return tuple(start for start in (*bets, *rest) if identity(start) not in tried)
 
 
 def _probes(plan: Plan, portfolios: Collection[list[Configuration]]) -> list[Configuration]:
@@ -139,12 +134,11 @@ def _in_turn(portfolios: list[list[Configuration]]) -> list[Configuration]:
 
 
 def _by_promise(
-    cheap: list[str], plan: Plan, trials: Sequence[StudyTrial]
+    cheap: list[str], plan: Plan, known: Mapping[str, float]
 ) -> tuple[list[str], list[str]]:
     """The candidates, given by cost: those that may be the best, and those behind by more than
     chance, the latter by their probes. What was not probed may be anything.
     """
-    known = _probed(plan, trials)
     if not known:
         return cheap, []
     best = max(known.values())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence, Set
 
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import RandomSampler
@@ -48,15 +48,14 @@ def propose(
     """
     plan = portfolio.plan
     feed = feed or Feed(plan)
-    known = feed.tried(trials)
-    tried = set(known)
-    for start in portfolio.pending(live, known, trials):
+    tried = feed.tried(trials)
+    for start in portfolio.pending(live, tried, trials):
         if accept(start):
             return start
     grids = {name: space.grid(plan.candidate(name)) for name in live}
     left = [name for name in live if _is_open(name, grids[name], tried)]
     if not left:
-        rest = portfolio.untried(live, known)
+        rest = portfolio.untried(live, tried)
         return next((start for start in rest if accept(start)), None)
     if plan.search.sampler != "grid":
         for redraw in range(REDRAWS):
@@ -66,7 +65,7 @@ def propose(
     return _from_grids(plan, len(trials), {name: grids[name] for name in left}, tried, accept)
 
 
-def _is_open(name: str, grid: list[dict[str, Scalar]] | None, tried: set[Hashable]) -> bool:
+def _is_open(name: str, grid: list[dict[str, Scalar]] | None, tried: Set[Hashable]) -> bool:
     """Whether the candidate has configurations left to draw."""
     if grid is None:
         return True
@@ -77,7 +76,7 @@ def _from_grids(
     plan: Plan,
     number: int,
     grids: dict[str, list[dict[str, Scalar]] | None],
-    tried: set[Hashable],
+    tried: Set[Hashable],
     accept: Accept,
 ) -> Configuration | None:
     """One of what is left of the spaces that can be listed, in an order of the seed's."""

@@ -19,6 +19,8 @@ from automl.search.trial import StudyTrial
 Verdict = Literal["continue", "pause", "stop"]
 Values = Callable[[StudyTrial], Sequence[float]]
 """``values`` under one plan, remembered."""
+Came = dict[tuple[str, int], list[tuple[float, int, StudyTrial]]]
+"""Who came to a candidate's rung, the best first: value (negated), number, trial."""
 MOST_PAUSED = 16
 """Checkpoints kept for trials that wait. A trial that 16 others at its rung are ahead of goes on
 only once 51 have come there (``eta`` 3), more than most studies ever start; a checkpoint takes
@@ -110,9 +112,9 @@ def champion(trials: Sequence[StudyTrial], plan: Plan, outlook: Outlook) -> Stud
     of the first ``eta`` that came to a rung; of fewer, where nothing more is to come or time is
     short. None once a trial is complete.
     """
-    mine = [trial for trial in trials if trial.searched and trial.state != "failed"]
-    if any(trial.state == "complete" for trial in mine):
+    if any(trial.state == "complete" and trial.searched for trial in trials):
         return None
+    mine = [trial for trial in trials if trial.state != "failed" and trial.searched]
     came = [trial for trial in mine if reached(trial, plan)]
     going = [trial for trial in came if trial.state == "running"]
     chosen = any(trial.passed for trial in going) or len(came) >= plan.search.eta
@@ -164,7 +166,8 @@ def promotable(
     comes before all. With time to spare the others follow, last those that will only come to their
     next evaluation.
     """
-    every = _waiting(_places(trials, plan, known), plan, outlook)
+    came = _came(trials, plan, known)
+    every = _waiting(trials, came, plan, outlook)
     places = [place for place in every if outlook.fits(place.trial)]
     best, eta, last = champion(trials, plan, outlook), plan.search.eta, outlook.more == 0
     quota = [
@@ -175,7 +178,7 @@ def promotable(
     found = [place for place in every if place.trial is best]
     found += [place for place in _ordered(quota) if place not in found]
     if not found:
-        found = _ordered(_guarded(places, trials, plan, known))
+        found = _ordered(_guarded(places, came, trials, plan))
     if outlook.spare:
         found += [place for place in _ordered(places) if place not in found]
         found += [p for p in _ordered(every) if p not in found and outlook.moves(p.trial)]
@@ -190,12 +193,12 @@ def hopeless(
     A trial is given up once it would be outside the quota of its rung even if none of those to
     come were better; of more than ``MOST_PAUSED`` the least promising are.
     """
-    every = _places(trials, plan, known)
+    came = _came(trials, plan, known)
     best = champion(trials, plan, outlook)
-    places = [place for place in _waiting(every, plan, outlook) if place.trial is not best]
+    places = [p for p in _waiting(trials, came, plan, outlook) if p.trial is not best]
     lost: list[Place] = []
     if outlook.more is not None and not outlook.spare:
-        coming = _coming(trials, every, plan, outlook.more)
+        coming = _coming(trials, came, plan, outlook.more)
         lost = [p for p in places if p.rank >= _last_quota(p, coming, plan.search.eta)]
         if outlook.more == 0 and not any(_is_under_way(trial) for trial in trials):
             always = replace(outlook, fits=lambda _: True)
@@ -206,32 +209,31 @@ def hopeless(
     return [place.trial for place in (*lost, *kept[MOST_PAUSED:])]
 
 
-def _places(trials: Sequence[StudyTrial], plan: Plan, known: Values | None = None) -> list[Place]:
-    """The places of all trials at all rungs they came to. Failed ones never came anywhere."""
-    groups: dict[tuple[str, int], list[tuple[float, StudyTrial]]] = {}
+def _came(trials: Sequence[StudyTrial], plan: Plan, known: Values | None) -> Came:
+    """Who came to each candidate's rungs. Failed ones never came anywhere."""
+    found: Came = {}
     for trial in trials:
         if trial.state != "failed":
+            name = trial.configuration.candidate
             for rung, value in enumerate(known(trial) if known else values(trial, plan)):
-                groups.setdefault((trial.configuration.candidate, rung), []).append((value, trial))
-    found = []
-    for (_, rung), group in groups.items():
-        group.sort(key=lambda entry: (-entry[0], entry[1].number))
-        found += [
-            Place(trial, rung, rank, len(group), value) for rank, (value, trial) in enumerate(group)
-        ]
+                found.setdefault((name, rung), []).append((-value, trial.number, trial))
+    for group in found.values():
+        group.sort()
     return found
 
 
-def _waiting(places: Iterable[Place], plan: Plan, outlook: Outlook) -> list[Place]:
+def _waiting(trials: Sequence[StudyTrial], came: Came, plan: Plan, outlook: Outlook) -> list[Place]:
     """The places at which trials wait that can be continued now."""
-    return [
-        place
-        for place in places
-        if place.trial.paused
-        and place.trial.state == "running"
-        and place.trial.number not in outlook.busy
-        and place.rung == _height(place.trial, plan)
-    ]
+    found = []
+    for trial in trials:
+        if not trial.paused or trial.state != "running" or trial.number in outlook.busy:
+            continue
+        rung = _height(trial, plan)
+        group = came.get((trial.configuration.candidate, rung), ())
+        for rank, (value, number, _) in enumerate(group):
+            if number == trial.number:
+                found.append(Place(trial, rung, rank, len(group), -value))
+    return found
 
 
 def _height(trial: StudyTrial, plan: Plan) -> int:
@@ -266,10 +268,7 @@ def _is_beaten(place: Place, trials: Sequence[StudyTrial], plan: Plan) -> bool:
 
 
 def _guarded(
-    places: Iterable[Place],
-    trials: Sequence[StudyTrial],
-    plan: Plan,
-    known: Values | None,
+    places: Iterable[Place], came: Came, trials: Sequence[StudyTrial], plan: Plan
 ) -> list[Place]:
     """The best of each candidate at a rung that fewer than ``eta`` of its trials came to.
 
@@ -280,11 +279,12 @@ def _guarded(
     if len(plan.candidates) == 1:
         return []
     eta = plan.search.eta
-    helped = {
-        (place.trial.configuration.candidate, place.rung)
-        for place in _places(trials, plan, known)
-        if place.reached < eta and place.trial.passed >= levels(place.trial, plan)[place.rung]
-    }
+    helped = [
+        place
+        for place, group in came.items()
+        if len(group) < eta
+        and any(trial.passed >= levels(trial, plan)[place[1]] for *_, trial in group)
+    ]
     if (len(helped) + 1) * eta > sum(trial.searched for trial in trials):
         return []
     return [place for place in places if place.rank == 0 and place.reached < eta]
@@ -295,16 +295,14 @@ def _is_under_way(trial: StudyTrial) -> bool:
 
 
 def _coming(
-    trials: Sequence[StudyTrial], places: Iterable[Place], plan: Plan, more: int
+    trials: Sequence[StudyTrial], came: Came, plan: Plan, more: int
 ) -> dict[tuple[str, int], int]:
     """How many trials may yet come to each candidate's rungs.
 
     For the first rung a bound; for those above what is to be expected, since how often the leading
     third changes is not known beforehand.
     """
-    came: dict[tuple[str, int], int] = {}
-    for place in places:
-        came[place.trial.configuration.candidate, place.rung] = place.reached
+    count = {place: len(group) for place, group in came.items()}
     found: dict[tuple[str, int], int] = {}
     for candidate in {trial.configuration.candidate for trial in trials}:
         mine = [t for t in trials if t.configuration.candidate == candidate and _is_under_way(t)]
@@ -312,8 +310,8 @@ def _coming(
         for rung in range(len(plan.search.rungs)):
             on_the_way = sum(_height(trial, plan) < rung for trial in mine)
             found[candidate, rung] = on_the_way + arriving
-            total = came.get((candidate, rung), 0) + found[candidate, rung]
-            above = came.get((candidate, rung + 1), 0) + on_the_way
+            total = count.get((candidate, rung), 0) + found[candidate, rung]
+            above = count.get((candidate, rung + 1), 0) + on_the_way
             arriving = max(0, max(1, total // plan.search.eta) - above)
     return found
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from automl import machine
 from automl.errors import CandidateError
 from automl.events import FailureKind
 
 _NO_MEMORY = ("DefaultCPUAllocator", "can't allocate memory", "CUDA out of memory")
+_NO_ROOM = ("No space left on device", "Disk quota exceeded")
+"""What libraries say that wrap the system's error."""
 
 
 class NotANumber(Exception):
@@ -18,6 +21,8 @@ def kind(error: BaseException) -> FailureKind:
 
     if isinstance(error, NotANumber):
         return "not_a_number"
+    if machine.no_room(error) or any(words in str(error) for words in _NO_ROOM):
+        return "disk_full"
     # Loading a model wraps what it met; that it met the end of memory is no fault of the model's.
     for each in (error, error.__cause__):
         if isinstance(each, MemoryError | torch.OutOfMemoryError):

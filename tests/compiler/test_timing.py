@@ -141,3 +141,26 @@ def test_a_candidate_whose_step_fails_is_refused_and_asked_again(tmp_path: Path,
     assert refused is not None
     assert "a training step of it fails" in refused
     assert timing.known(made, made.candidates[0], 1) is None
+
+
+@given(rows=st.integers(2, 200), again=st.integers(2, 200))
+def test_what_did_not_fit_is_taken_in_halves_and_stays_so(rows: int, again: int):
+    limited = FULL.limited(rows)
+    assert limited.micro_batch(rows) is not None
+    assert limited.micro_batch(rows) < rows
+    assert limited.step_seconds(rows) > 0
+    sizes = [each.batch_size for each in limited.batches]
+    assert sizes == sorted(set(sizes))
+    both = limited.limited(again)
+    assert both.micro_batch(max(rows, again)) < min(rows, again)
+
+
+def test_one_row_that_does_not_fit_is_nothing_to_learn_from():
+    assert FULL.limited(1) == FULL
+
+
+def test_half_of_what_did_not_fit_is_tried_next():
+    assert MEASURED.limited(24).micro_batch(32) == 16
+    assert MEASURED.limited(28).micro_batch(32) == 16
+    assert MEASURED.limited(8).micro_batch(8) == 4
+    assert MEASURED.limited(8).micro_batch(6) is None

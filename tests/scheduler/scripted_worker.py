@@ -1,7 +1,7 @@
 """Says what a worker would say, without training. Standard library only, so that it starts fast.
 
 usage: scripted_worker.py TRIAL_FOLDER BEHAVIOUR; a behaviour is words joined by commas:
-evals=N:VALUE  sleep=SECONDS (between evaluations)  end=finish|crash|exit|oom|nan|bad|kill|hang
+evals=N:VALUE  sleep=SECONDS (between evaluations)  end=finish|crash|exit|oom|nan|bad|full|kill|hang
 rise=STEP (what each evaluation adds to the value)  pace=SECONDS (that one is said to take)
 at=rung|pausing (when to end, if not at the end)
 One evaluation is 100 samples; it waits at the rungs that its spec.json lists.
@@ -73,6 +73,7 @@ def end():
         "nan": "not_a_number",
         "bad": "bad_candidate",
         "crash": "crash",
+        "full": "disk_full",
     }
     say(type="failed", kind=kinds[how], message=f"made to {how}")
     sys.exit(1)

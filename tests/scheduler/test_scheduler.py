@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from automl import events
+from automl import events, machine
 from automl.executors import Slot
 from automl.jobs import DataRef, ModelRef, Parent, TrialSpec
 from automl.plan import SearchPlan
@@ -68,6 +68,8 @@ class Bench:
         self.presses: Callable[[], int] = lambda: 0
         self.predict: Predict = unknown
         self.clock: Callable[[], float] = time.monotonic
+        self.fitting: int | None = None
+        self.too_many: list[int] = []
 
     def run(self) -> Outcome:
         self.study = Study(self.rundir.study, self.plan)
@@ -77,13 +79,21 @@ class Bench:
             self.slots,
             self.rundir,
             self.limits,
-            lambda trial, slot: replace(specify(trial, slot), rungs=rungs.ahead(trial, self.plan)),
+            self.specify,
             self.heard.append,
             lambda: self.presses(),
             clock=self.clock,
             predict=self.predict,
+            does_not_fit=lambda _, rows: self.too_many.append(rows),
         )
         return scheduler.run()
+
+    def specify(self, trial: StudyTrial, slot: Slot) -> TrialSpec:
+        return replace(
+            specify(trial, slot),
+            rungs=rungs.ahead(trial, self.plan),
+            micro_batch=trial.micro_batch or self.fitting,
+        )
 
     def clock_of_evaluations(self, seconds: float) -> Callable[[], float]:
         """A clock on which only evaluations take time: no machine is too slow for it."""
@@ -185,6 +195,55 @@ def test_out_of_memory_halves_the_micro_batch(tmp_path: Path):
     trial = bench.study.trials[0]
     batch = int(trial.configuration.hyperparameters["batch_size"])
     assert (trial.state, trial.micro_batch) == ("complete", batch // 4)
+    assert bench.too_many == [batch, batch // 2]
+
+
+def test_out_of_memory_halves_what_was_really_taken_at_once(tmp_path: Path):
+    bench = Bench(
+        tmp_path / "r",
+        lambda t, a: "evals=1:0.5" + (",end=oom" if a == 1 else ""),
+        limits=Limits(trials=1),
+    )
+    bench.fitting = 4
+    bench.run()
+    assert bench.study.trials[0].micro_batch == 2
+    assert bench.too_many == [4]
+
+
+def test_a_worker_that_the_kernel_ended_for_want_of_memory_gets_half_the_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    bench = Bench(
+        tmp_path / "r",
+        lambda t, a: "evals=2:0.5" + (",end=kill" if a == 1 else ""),
+        limits=Limits(trials=1),
+    )
+    counted = iter([7, 8])
+    monkeypatch.setattr(machine, "oom_kills", lambda: next(counted, 8))
+    bench.run()
+    trial = bench.study.trials[0]
+    batch = int(trial.configuration.hyperparameters["batch_size"])
+    assert (trial.state, trial.micro_batch) == ("complete", batch // 2)
+    assert any("want of memory" in end.message for end in bench.said(events.TrialEnded))
+
+
+def test_a_full_disk_ends_the_run_and_no_trial(tmp_path: Path):
+    bench = Bench(tmp_path / "r", lambda t, a: f"evals=2:0.5,end={'full' if t == 1 else 'finish'}")
+    assert bench.run() == "disk_full"
+    assert bench.states() == ["complete", "running"]
+    again = Bench(tmp_path / "r", lambda t, a: "evals=2:0.5")
+    assert again.run() == "trials"
+    assert again.states() == ["complete"] * 3
+
+
+def test_a_worker_that_could_not_say_that_the_disk_is_full_is_understood(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(machine, "free_bytes", lambda _: 5000)
+    bench = Bench(tmp_path / "r", lambda t, a: "evals=0:0,end=exit", limits=Limits(trials=1))
+    assert bench.run() == "disk_full"
+    assert bench.states() == ["running"]
+    assert "no room is left" in bench.said(events.TrialEnded)[0].message
 
 
 def test_silent_worker_is_killed_and_retried(tmp_path: Path):
@@ -303,17 +362,17 @@ def test_pruned_trial_is_told_pruned(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "failures", "micro", "expected"),
+    ("kind", "failures", "rows", "expected"),
     [
-        ("crash", 1, None, (True, None)),
-        ("crash", 2, None, (False, None)),
-        ("out_of_memory", 1, None, (True, 8)),
-        ("out_of_memory", 2, 1, (False, 0)),
-        ("not_a_number", 1, 4, (False, 4)),
+        ("crash", 1, 16, True),
+        ("crash", 2, 16, False),
+        ("out_of_memory", 1, 16, True),
+        ("out_of_memory", 2, 1, False),
+        ("not_a_number", 1, 4, False),
     ],
 )
-def test_retry_policy(kind: Any, failures: int, micro: int | None, expected: tuple[bool, Any]):
-    assert retry(kind, failures, micro, 16) == expected
+def test_retry_policy(kind: Any, failures: int, rows: int, expected: bool):
+    assert retry(kind, failures, rows) == expected
 
 
 def test_worker_that_dies_while_an_interrupt_is_answered_keeps_its_trial(tmp_path: Path):

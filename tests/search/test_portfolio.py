@@ -63,11 +63,11 @@ def test_starts_alternate_with_what_is_sampled():
     made = plan(candidate("small", starts=4))
     (bet,), rest = Portfolio(made).order(("small",))
     tried = [identity(bet), *(identity(start) for start in rest[:STARTS_PER_DRAW])]
-    assert Portfolio(made).pending(("small",), tried[:-1]) == rest[STARTS_PER_DRAW - 1 :]
-    assert Portfolio(made).pending(("small",), tried) == ()
+    assert Portfolio(made).pending(("small",), {*tried[:-1]}) == rest[STARTS_PER_DRAW - 1 :]
+    assert Portfolio(made).pending(("small",), {*tried}) == ()
     drawn = identity(Configuration("small", {"learning_rate": 1.234e-4, "epochs": 10}))
-    assert Portfolio(made).pending(("small",), [*tried, drawn]) == rest[STARTS_PER_DRAW:]
-    assert Portfolio(made).untried(("small",), tried) == rest[STARTS_PER_DRAW:]
+    assert Portfolio(made).pending(("small",), {*tried, drawn}) == rest[STARTS_PER_DRAW:]
+    assert Portfolio(made).untried(("small",), {*tried}) == rest[STARTS_PER_DRAW:]
 
 
 def probing(name: str, parameters: int = 1000) -> Candidate:
