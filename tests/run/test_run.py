@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 import automl as library
 from automl.executors._processes import belonging
+from automl.rundir import RunDir
 from automl.search.history import read
 from tests.run.conftest import Automl, write_data
 
@@ -215,12 +217,26 @@ def test_study_whose_every_trial_fails_is_exit_code_four(automl: Automl, project
     assert json.loads(last)["state"] == "failed"
 
 
-def test_out_of_memory_is_answered_with_half_the_micro_batch(automl: Automl, project: Path):
-    rewrite(project / "weather.yaml", "trials: 2", "trials: 1")
-    done = automl("run", "weather.yaml", fault="oom@step=2,once")
+def test_out_of_memory_is_answered_with_half_the_micro_batch_and_remembered(
+    automl: Automl,
+    project: Path,
+    environment: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+):
+    monkeypatch.setitem(environment, "XDG_CACHE_HOME", str(tmp_path / "cache"))
+    rewrite(project / "weather.yaml", "{epochs: 2,", "{method: full, epochs: 2,")
+    done = automl("run", "weather.yaml", fault="oom@step=2,trial=0,once")
     assert done.returncode == 0, done.stderr
-    trial = read(project / "runs" / "weather" / "study.journal").trials[0]
-    assert (trial.state, trial.micro_batch, trial.attempts) == ("complete", 4, 2)
+    folder = project / "runs" / "weather"
+    first, second, *_ = read(folder / "study.journal").trials
+    assert (first.state, first.micro_batch, first.attempts) == ("complete", 4, 2)
+    assert (second.state, second.micro_batch, second.attempts) == ("complete", None, 1)
+    taken = [json.loads(RunDir.at(folder).trial(n).spec.read_text()) for n in (0, 1)]
+    assert [spec["micro_batch"] for spec in taken] == [4, 4]
+    shutil.rmtree(folder)
+    assert automl("run", "weather.yaml").returncode == 0
+    assert json.loads(RunDir.at(folder).trial(0).spec.read_text())["micro_batch"] == 4
 
 
 def test_python_api_tells_the_same_story(
