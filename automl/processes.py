@@ -128,22 +128,29 @@ def call(
     """Run a job that is not a trial in a worker process and return its ``result`` document.
 
     ``directory`` keeps spec.json, result.json and log.txt. Raises JobFailed with the end of the
-    log when the process leaves without a result.
+    log when the process leaves without a result; one that was killed is given a second try.
     """
     directory.mkdir(parents=True, exist_ok=True)
     path, log = directory / "spec.json", directory / "log.txt"
     (directory / RESULT).unlink(missing_ok=True)
     log.unlink(missing_ok=True)
     documents.write(path, spec)
-    process = start(Order(path.absolute(), log.absolute(), environment(threads, devices)))
-    try:
-        code = process.wait()
-    except BaseException:
-        process.kill()
-        raise
+    order = Order(path.absolute(), log.absolute(), environment(threads, devices))
+    code = _ended(start(order))
+    if code == -signal.SIGKILL:  # the system did that, or a person: the job itself doesn't
+        code = _ended(start(order))
     if code != 0 or not (directory / RESULT).exists():
         raise JobFailed(f"{spec.schema} ended with exit code {code}; see {log}", tail(log))
     return documents.read(result, directory / RESULT)
+
+
+def _ended(process: Process) -> int:
+    """Wait for the process's exit code; it does not outlive an error here."""
+    try:
+        return process.wait()
+    except BaseException:
+        process.kill()
+        raise
 
 
 def tail(log: Path, lines: int = 20) -> str:
