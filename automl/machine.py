@@ -6,19 +6,38 @@ import errno
 import os
 import platform
 import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """One CUDA device: ``id`` is what CUDA_VISIBLE_DEVICES takes, memory in bytes."""
+    """One CUDA device: ``id`` is what CUDA_VISIBLE_DEVICES takes, memory in bytes.
+
+    The id is the device's place in the order of the PCI bus, or the UUID of a MIG instance.
+    """
 
     id: str
     name: str
     memory_bytes: int
+    uuid: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What is being used of one GPU now; null is what it does not say."""
+
+    id: str
+    busy: float | None
+    """Share of the last second or so in which it computed, 0 to 1."""
+    memory_bytes: int
+    of_bytes: int
+    celsius: int | None
 
 
 def cores() -> int:
@@ -79,38 +98,105 @@ def bf16_on_cpu() -> bool:
 def gpus() -> tuple[Gpu, ...]:
     """Return the GPUs this process may use, in the order of CUDA_VISIBLE_DEVICES if it is set.
 
-    No driver or no NVML library means no GPU.
+    Of a GPU that is divided (MIG) its instances stand for it. No driver or no NVML library means
+    no GPU.
     """
+    with _management() as nvml:
+        if nvml is None:
+            return ()
+        found = [_gpu(nvml, handle, identifier) for handle, identifier in _devices(nvml)]
+    return _visible(found, os.environ.get("CUDA_VISIBLE_DEVICES"))
+
+
+def gpu_use() -> tuple[Use, ...]:
+    """Return what is being used now of each GPU that this process may use."""
+    mine = {gpu.id for gpu in gpus()}
+    with _management() as nvml:
+        if nvml is None:
+            return ()
+        return tuple(
+            _use(nvml, handle, identifier)
+            for handle, identifier in _devices(nvml)
+            if identifier in mine
+        )
+
+
+@contextmanager
+def _management() -> Iterator[Any]:
+    """NVML, or None where there is no driver."""
     import pynvml
 
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
-        return ()
+        yield None
+        return
     try:
-        found = [_gpu(pynvml, index) for index in range(pynvml.nvmlDeviceGetCount())]
+        yield pynvml
     finally:
         pynvml.nvmlShutdown()
-    return _visible(found, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
 
-def _gpu(nvml: object, index: int) -> Gpu:
-    handle = nvml.nvmlDeviceGetHandleByIndex(index)  # type: ignore[attr-defined]
-    name = nvml.nvmlDeviceGetName(handle)  # type: ignore[attr-defined]
-    memory = nvml.nvmlDeviceGetMemoryInfo(handle)  # type: ignore[attr-defined]
-    return Gpu(str(index), name.decode() if isinstance(name, bytes) else name, int(memory.total))
+def _devices(nvml: Any) -> Iterator[tuple[Any, str]]:
+    """Each GPU's handle and id, those of its instances where it is divided."""
+    for index in range(nvml.nvmlDeviceGetCount()):
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        mode = _known(nvml, nvml.nvmlDeviceGetMigMode, handle)
+        if not mode or mode[0] != 1:
+            yield handle, str(index)
+            continue
+        for number in range(nvml.nvmlDeviceGetMaxMigDeviceCount(handle)):
+            # Fewer instances may have been made than there may be.
+            instance = _known(nvml, nvml.nvmlDeviceGetMigDeviceHandleByIndex, handle, number)
+            if instance is not None:
+                yield instance, _text(nvml.nvmlDeviceGetUUID(instance))
+
+
+def _gpu(nvml: Any, handle: Any, identifier: str) -> Gpu:
+    name = _text(nvml.nvmlDeviceGetName(handle))
+    memory = int(nvml.nvmlDeviceGetMemoryInfo(handle).total)
+    return Gpu(identifier, name, memory, _text(nvml.nvmlDeviceGetUUID(handle)))
+
+
+def _use(nvml: Any, handle: Any, identifier: str) -> Use:
+    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+    rates = _known(nvml, nvml.nvmlDeviceGetUtilizationRates, handle)
+    return Use(
+        identifier,
+        None if rates is None else rates.gpu / 100,
+        int(memory.used),
+        int(memory.total),
+        _known(nvml, nvml.nvmlDeviceGetTemperature, handle, nvml.NVML_TEMPERATURE_GPU),
+    )
+
+
+def _known(nvml: Any, ask: Callable[..., Any], *what: Any) -> Any:
+    """What the driver answers; None where it, or the card, doesn't know of such a thing."""
+    try:
+        return ask(*what)
+    except nvml.NVMLError:
+        return None
+
+
+def _text(given: str | bytes) -> str:
+    return given.decode() if isinstance(given, bytes) else given
 
 
 def _visible(found: list[Gpu], wanted: str | None) -> tuple[Gpu, ...]:
-    """CUDA's own rule: ids in the order given, ending at the first that does not exist."""
+    """CUDA's own rule: ids in the order given, ending at the first that does not exist.
+
+    An id is a place, or the beginning of one UUID alone.
+    """
     if wanted is None:
         return tuple(found)
-    by_id = {gpu.id: gpu for gpu in found}
-    chosen = []
+    chosen = list[Gpu]()
     for part in (part.strip() for part in wanted.split(",")):
-        if part not in by_id:
+        named = [gpu for gpu in found if part in (gpu.id, gpu.uuid)]
+        if not named and part.startswith(("GPU-", "MIG-")):
+            named = [gpu for gpu in found if gpu.uuid.startswith(part)]
+        if len(named) != 1:
             break
-        chosen.append(by_id[part])
+        chosen += named
     return tuple(chosen)
 
 

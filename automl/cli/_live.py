@@ -5,7 +5,8 @@ Fed with events; asks nothing of the run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from rich.console import Console, Group, RenderableType
@@ -14,12 +15,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from automl import events
+from automl import events, machine
 from automl.cli._console import size
 from automl.cli._live_state import Row, State
 from automl.documents import to_line
+from automl.machine import Use
 from automl.plan import Scalar
 
+USE_SECONDS = 2.0
+"""How often the GPUs are asked what is being used of them."""
 STANDING_SECONDS = 60.0
 """How often plain lines say where the rungs stand."""
 
@@ -47,9 +51,15 @@ def short(hyperparameters: Mapping[str, Scalar]) -> str:
 class Screen:
     """The live view of a terminal: budget, best so far, one line a running trial, notes."""
 
-    def __init__(self, console: Console, state: State) -> None:
-        """Show ``state`` on ``console``."""
+    def __init__(
+        self,
+        console: Console,
+        state: State,
+        gauges: Callable[[], Sequence[Use]] = machine.gpu_use,
+    ) -> None:
+        """Show ``state`` on ``console``, and what ``gauges`` say of the GPUs."""
         self.console, self.state = console, state
+        self._gauges, self._use, self._asked = gauges, tuple[Use, ...](), -USE_SECONDS
         self._live = Live(
             console=console, refresh_per_second=4, transient=True, get_renderable=self._picture
         )
@@ -82,7 +92,13 @@ class Screen:
             parts.append(Text(where, style="dim"))
         if state.running:
             parts.append(self._table())
+            parts += [Text(use(each), style="dim") for each in self._uses()]
         return Group(*parts)
+
+    def _uses(self) -> tuple[Use, ...]:
+        if time.monotonic() - self._asked > USE_SECONDS:
+            self._asked, self._use = time.monotonic(), tuple(self._gauges())
+        return self._use
 
     def _head(self) -> Table:
         state = self.state
@@ -117,6 +133,16 @@ class Screen:
         for number, row in sorted(self.state.running.items()):
             table.add_row(*(cell(number, row) for cell in columns.values()))
         return table
+
+
+def use(gpu: Use) -> str:
+    """Return what is being used of a GPU: ``cuda:0  87% busy · 31.2 GB of 80.0 GB · 61 °C``."""
+    parts = [
+        "" if gpu.busy is None else f"{gpu.busy:.0%} busy",
+        f"{size(gpu.memory_bytes)} of {size(gpu.of_bytes)}",
+        "" if gpu.celsius is None else f"{gpu.celsius} °C",
+    ]
+    return f"cuda:{gpu.id}  {' · '.join(filter(None, parts))}"
 
 
 def stage(state: State) -> str:

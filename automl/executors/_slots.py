@@ -15,12 +15,17 @@ def lay_out(plan: DevicePlan, gpus: Sequence[str], cores: int) -> tuple[Slot, ..
     With GPUs, each ``per_trial`` of them make a slot, shared by ``trials_per_device`` trials.
     Without, the cores are divided among ``trials_per_device`` slots of ``per_trial`` processes.
     A slot's threads are its share of the cores, or the recipe's count. Raises InputError when
-    ``per_trial`` is more than there is.
+    ``per_trial`` is more than there is, or than one of parts of GPUs (MIG).
     """
     if gpus:
         if plan.per_trial > len(gpus):
             raise InputError(
                 f"devices.per_trial is {plan.per_trial}, but {len(gpus)} GPUs are visible"
+            )
+        if plan.per_trial > 1 and any(gpu.startswith("MIG-") for gpu in gpus):
+            raise InputError(
+                f"devices.per_trial is {plan.per_trial}, but the GPUs are divided (MIG): a trial "
+                "can use one instance of them"
             )
         groups = [
             tuple(gpus[start : start + plan.per_trial])

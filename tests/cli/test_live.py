@@ -11,6 +11,7 @@ from automl import events
 from automl.cli._live import Lines, Screen
 from automl.cli._live_state import State
 from automl.documents import to_line
+from automl.machine import Use
 from tests.core.test_events import RUN_EVENTS
 
 STORY = (
@@ -186,3 +187,22 @@ def test_replaying_the_written_events_gives_the_same_state():
         live.take(event)
         replayed.take(events.run_event(to_line(event)))
     assert replayed == live
+
+
+def test_the_screen_shows_what_is_used_of_the_gpus():
+    asked = []
+
+    def gauges():
+        asked.append(1)
+        return (Use("0", 0.87, 31_200_000_000, 80_000_000_000, 61), Use("MIG-3", None, 5, 10, None))
+
+    console = Console(file=StringIO(), width=120, force_terminal=True)
+    screen = Screen(console, State("macro_f1", minimize=False), gauges)
+    for event in STORY[:6]:
+        screen.state.take(event)
+    for _ in range(3):
+        console.print(screen._picture())
+    shown = console.file.getvalue()
+    assert "cuda:0  87% busy · 31.2 GB of 80.0 GB · 61 °C" in shown
+    assert "cuda:MIG-3  5 bytes of 10 bytes" in shown
+    assert len(asked) == 1

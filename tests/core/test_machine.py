@@ -8,19 +8,31 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from automl import machine
-from automl.machine import Gpu, _visible
+from automl.machine import Gpu, Use, _visible
 
-FOUND = [Gpu("0", "A", 1), Gpu("1", "B", 2), Gpu("2", "C", 3)]
+FOUND = [
+    Gpu("0", "A", 1, "GPU-aaaa-1"),
+    Gpu("1", "B", 2, "GPU-aabb-2"),
+    Gpu("2", "C", 3, "GPU-cccc-3"),
+    Gpu("MIG-dddd-4", "D", 4, "MIG-dddd-4"),
+]
 
 
 @pytest.mark.parametrize(
     ("wanted", "ids"),
     [
-        (None, ["0", "1", "2"]),
+        (None, ["0", "1", "2", "MIG-dddd-4"]),
+        ("GPU-cccc-3,0", ["2", "0"]),
+        ("GPU-aab", ["1"]),
+        ("GPU-aa,0", []),
+        ("2,GPU-nowhere,0", ["2"]),
+        ("MIG-dddd-4", ["MIG-dddd-4"]),
+        ("MIG-d", ["MIG-dddd-4"]),
         ("", []),
         ("2,0", ["2", "0"]),
         ("1, 2", ["1", "2"]),
@@ -30,6 +42,94 @@ FOUND = [Gpu("0", "A", 1), Gpu("1", "B", 2), Gpu("2", "C", 3)]
 )
 def test_visible_devices_are_cudas(wanted: str | None, ids: list[str]):
     assert [gpu.id for gpu in _visible(FOUND, wanted)] == ids
+
+
+class Driver(ModuleType):
+    """Stands for NVML: card 0 is whole, card 1 divided in two of seven possible instances."""
+
+    NVML_TEMPERATURE_GPU = 0
+
+    class NVMLError(Exception):
+        pass
+
+    def __init__(self) -> None:
+        super().__init__("pynvml")
+        self.open = 0
+
+    def nvmlInit(self) -> None:
+        self.open += 1
+
+    def nvmlShutdown(self) -> None:
+        self.open -= 1
+
+    def nvmlDeviceGetCount(self) -> int:
+        return 2
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> str:
+        return f"card {index}"
+
+    def nvmlDeviceGetMigMode(self, handle: str) -> list[int]:
+        if handle == "card 0":
+            raise self.NVMLError("not supported")
+        return [1, 1]
+
+    def nvmlDeviceGetMaxMigDeviceCount(self, handle: str) -> int:
+        return 7
+
+    def nvmlDeviceGetMigDeviceHandleByIndex(self, handle: str, number: int) -> str:
+        if number not in (0, 3):
+            raise self.NVMLError("not found")
+        return f"part {number}"
+
+    def nvmlDeviceGetUUID(self, handle: str) -> str | bytes:
+        kind, number = handle.split()
+        return f"MIG-{number}" if kind == "part" else b"GPU-0"
+
+    def nvmlDeviceGetName(self, handle: str) -> bytes:
+        return handle.encode()
+
+    def nvmlDeviceGetMemoryInfo(self, handle: str) -> SimpleNamespace:
+        return SimpleNamespace(total=80 if handle.startswith("card") else 10, used=4)
+
+    def nvmlDeviceGetUtilizationRates(self, handle: str) -> SimpleNamespace:
+        if handle.startswith("part"):
+            raise self.NVMLError("not supported")
+        return SimpleNamespace(gpu=87)
+
+    def nvmlDeviceGetTemperature(self, handle: str, sensor: int) -> int:
+        return 61
+
+
+def test_instances_stand_for_a_divided_gpu(monkeypatch: pytest.MonkeyPatch):
+    driver = Driver()
+    monkeypatch.setitem(sys.modules, "pynvml", driver)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    found = machine.gpus()
+    assert [gpu.id for gpu in found] == ["0", "MIG-0", "MIG-3"]
+    assert [gpu.memory_bytes for gpu in found] == [80, 10, 10]
+    assert [gpu.uuid for gpu in found] == ["GPU-0", "MIG-0", "MIG-3"]
+    assert driver.open == 0
+
+
+def test_use_is_that_of_visible_gpus_as_far_as_they_say(monkeypatch: pytest.MonkeyPatch):
+    driver = Driver()
+    monkeypatch.setitem(sys.modules, "pynvml", driver)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-0,MIG-3")
+    whole, part = machine.gpu_use()
+    assert whole == Use("0", 0.87, 4, 80, 61)
+    assert part == Use("MIG-3", None, 4, 10, 61)
+    assert driver.open == 0
+
+
+def test_without_a_driver_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch):
+    driver = Driver()
+
+    def nothing() -> None:
+        raise driver.NVMLError("library not found")
+
+    monkeypatch.setattr(driver, "nvmlInit", nothing)
+    monkeypatch.setitem(sys.modules, "pynvml", driver)
+    assert machine.gpus() == machine.gpu_use() == ()
 
 
 def test_cores_and_memory_are_positive():

@@ -36,6 +36,13 @@ def test_more_gpus_a_trial_than_there_are_is_refused():
         lay_out(wishes(per_trial=4), ("0", "1"), 8)
 
 
+def test_a_trial_takes_one_part_of_a_divided_gpu_at_most():
+    parts = ("MIG-a", "MIG-b")
+    assert [slot.devices for slot in lay_out(wishes(), parts, 8)] == [("MIG-a",), ("MIG-b",)]
+    with pytest.raises(InputError, match="one instance"):
+        lay_out(wishes(per_trial=2), parts, 8)
+
+
 def test_recipe_threads_win():
     assert lay_out(wishes(threads=3), (), 8)[0].threads == 3
 
