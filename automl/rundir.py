@@ -1,6 +1,7 @@
 """The run folder: owns every path in it, and the lock that says who runs. Reads no content.
 
-runs/<name>/  recipe.yaml  plan.json  study.journal  events.jsonl  lock  cache/  finish/  bundle/
+runs/<name>/  recipe.yaml  plan.json  study.journal  events.jsonl  lock  held  stop
+              cache/  finish/  bundle/
               trials/0007/{spec.json,log.txt,metrics.jsonl,request,checkpoint/,best/}
 """
 
@@ -178,6 +179,19 @@ class RunDir:
         except FileNotFoundError:
             pass
         return None
+
+    def hold(self, trial: int, wanted: bool) -> None:
+        """Ask that a trial be put aside, or no longer; a live run does so within a second."""
+        numbers = self.held() | {trial} if wanted else self.held() - {trial}
+        write_bytes(self.root / "held", " ".join(map(str, sorted(numbers))).encode())
+
+    def held(self) -> frozenset[int]:
+        """Return the numbers of the trials that are to be put aside."""
+        try:
+            found = (self.root / "held").read_text().split()
+        except FileNotFoundError:
+            return frozenset()
+        return frozenset(int(number) for number in found if number.isdecimal())
 
     def ask_to_stop(self, how: Literal["save", "now"]) -> None:
         """Ask the live run to leave: once what runs is saved, or at once."""

@@ -28,6 +28,7 @@ ORDER = (
     "trials",
     "logs",
     "stop",
+    "pause",
     "predict",
     "export",
     "doctor",

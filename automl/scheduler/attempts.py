@@ -15,10 +15,18 @@ from automl.processes import tail
 from automl.search.study import StudyTrial
 
 Reason = Literal[
-    "rung", "pruned", "time", "interrupted", "disk_full", "timeout", "hang", "not_a_number"
+    "rung",
+    "held",
+    "pruned",
+    "time",
+    "interrupted",
+    "disk_full",
+    "timeout",
+    "hang",
+    "not_a_number",
 ]
 """Why a worker was asked to leave."""
-PAUSES: tuple[Reason, ...] = ("rung", "time", "interrupted", "disk_full")
+PAUSES: tuple[Reason, ...] = ("rung", "held", "time", "interrupted", "disk_full")
 LEAST_ROOM = 16_000_000
 """Bytes of disk: with less left, a process that ends without a word is put down to that."""
 RETRIES: dict[FailureKind, int] = {

@@ -69,6 +69,8 @@ class Scheduler:
     _queue: list[int] = field(default_factory=list)
     _tails: dict[int, Tail] = field(default_factory=dict)
     _failures: Counter[tuple[int, FailureKind]] = field(default_factory=Counter)
+    _held: frozenset[int] = frozenset()
+    """Trials that the user has put aside."""
     _closing: Reason | None = None
     _over: tuple[Outcome, str] | None = None
     """Why nothing new can be started any more: the outcome, and in words."""
@@ -139,8 +141,10 @@ class Scheduler:
 
     def _next(self) -> StudyTrial | None:
         """What to start now: what was interrupted, what may go on, or something new."""
-        if self._queue:
-            return self.study.trials[self._queue.pop(0)]
+        for number in self._queue:
+            if number not in self._held:
+                self._queue.remove(number)
+                return self.study.trials[number]
         if self._repeats is not None:
             return self._next_repeat(self._repeats)
         # Looked at anew each time: what was under way may have turned out better than expected.
@@ -237,7 +241,7 @@ class Scheduler:
         return self.study.report(number, evaluation, event.seconds, event.costs, outlook)
 
     def _outlook(self) -> Outlook:
-        busy = frozenset(attempt.trial.number for attempt in self._running)
+        busy = self._held.union(attempt.trial.number for attempt in self._running)
         return self._hours.outlook(self._over is not None, self._settled is not None, busy)
 
     # -- endings ----------------------------------------------------------------------------
@@ -277,6 +281,8 @@ class Scheduler:
             self._say_paused(number, f"saved ({self._closing})")
         else:
             self._queue.append(number)
+            if attempt.asked == "held":
+                self._say_paused(number, "put aside by `automl pause`")
 
     def _rung(self, number: int) -> str:
         trial, plan = self.study.trials[number], self.study.plan
@@ -355,7 +361,10 @@ class Scheduler:
             self._close("interrupted")
         if self._closing is None and self._time_is_up():
             self._close("time")
+        self._held = self.rundir.held()
         for attempt in list(self._running):
+            if attempt.trial.number in self._held and attempt.asked is None:
+                self._ask(attempt, "held")
             self._watch_attempt(attempt)
         if self.clock() - self._spent_at > SPEND_SECONDS:
             self._spent_at = self.clock()

@@ -227,6 +227,30 @@ def test_a_worker_that_the_kernel_ended_for_want_of_memory_gets_half_the_rows(
     assert any("want of memory" in end.message for end in bench.said(events.TrialEnded))
 
 
+def test_a_trial_that_is_put_aside_makes_room_and_goes_on_when_it_is_released(tmp_path: Path):
+    bench = Bench(tmp_path / "r", lambda t, a: f"evals=3:0.5,sleep={0.5 if t == 0 else 0}")
+
+    def hold_the_first() -> int:
+        if any(said.trial == 0 for said in bench.said(events.TrialSaid)):
+            bench.rundir.hold(0, wanted=True)
+        return 0
+
+    bench.presses = hold_the_first
+    assert bench.run() == "trials"
+    assert bench.states() == ["running", "complete", "complete"]
+    assert [end.message for end in bench.said(events.TrialEnded) if end.trial == 0] == [
+        "put aside by `automl pause`"
+    ]
+    again = Bench(tmp_path / "r", lambda t, a: "evals=3:0.5")
+    assert again.run() == "trials"
+    assert again.executor.attempts == {}
+    again = Bench(tmp_path / "r", lambda t, a: "evals=3:0.5")
+    again.rundir.hold(0, wanted=False)
+    again.run()
+    assert again.states() == ["complete"] * 3
+    assert again.study.trials[0].attempts == 2
+
+
 def test_a_full_disk_ends_the_run_and_no_trial(tmp_path: Path):
     bench = Bench(tmp_path / "r", lambda t, a: f"evals=2:0.5,end={'full' if t == 1 else 'finish'}")
     assert bench.run() == "disk_full"
