@@ -8,7 +8,7 @@ AutoMLError
 │   ├── DriftError               what was locked or already run differs from what is there now
 │   └── RunFolderError           the run folder is held by a live run, or is not one of ours
 ├── ChecksMissed        exit 3   the run finished, the bundle is written, a check failed
-├── StudyFailed         exit 4   no trial could be finished
+├── StudyFailed         exit 4   no trial could be finished, or the disk is full
 │   └── JobFailed                one worker process ended without its result
 └── Interrupted         exit 130 Ctrl-C; what was running has been saved
 """
@@ -96,7 +96,8 @@ class ChecksMissed(AutoMLError):
 
 
 class StudyFailed(AutoMLError):
-    """Nothing could be trained: every candidate was retired, or the budget was too small."""
+    """Nothing could be trained (every candidate was retired, the budget was too small), or nothing
+    can be written any more."""
 
     exit_code = 4
 

@@ -119,8 +119,8 @@ def run(
     ``locked`` refuses to run when data, models or versions differ from ``<recipe>.lock``.
     ``listen`` hears every event; ``interrupts`` says how often the user has asked to stop (once:
     save and leave; twice: at once). Raises InputError kinds, StudyFailed when nothing could be
-    trained, RunFolderError when another run holds the folder, Interrupted when asked to stop before
-    the search began.
+    trained or the disk is full, RunFolderError when another run holds the folder or nothing can be
+    written there, Interrupted when asked to stop before the search began.
     """
     loaded = recipe if isinstance(recipe, LoadedRecipe) else load_recipe(recipe)
     rundir = run_folder(loaded, run_dir)
@@ -269,6 +269,7 @@ class _Run:
         if outcome == "interrupted":
             return self._ended(_result(study, self.rundir, outcome, None))
         if outcome == "disk_full":
+            self.listen(RunEnded("failed", None, None, None, time.time()))
             raise StudyFailed(_full(self.rundir))
         if study.best() is None:
             self.listen(RunEnded("failed", None, None, None, time.time()))
