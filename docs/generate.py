@@ -174,7 +174,8 @@ def cli_page() -> str:
         "| exit code | meaning |\n|---|---|\n| 0 | ok |\n| 1 | something else went wrong |\n"
         "| 2 | recipe, data, models or arguments refused |\n"
         "| 3 | checks missed; the bundle is written, and marked |\n"
-        "| 4 | study failed: nothing could be trained, or the disk is full |\n| 130 | interrupted; saved |\n",
+        "| 4 | study failed: nothing could be trained, or the disk is full |\n"
+        "| 130 | interrupted; saved |\n",
     ]
     commands: dict[str, Any] = root.commands  # type: ignore[attr-defined]
     for name, command in commands.items():
