@@ -28,6 +28,8 @@ class Task:
     """Training rows of each class."""
     validation: int
     source: str
+    halves: tuple[str, float, str, str] | None = None
+    """A column of numbers instead of classes: from which number on a row is of the second class."""
 
 
 TASKS = {
@@ -46,6 +48,15 @@ TASKS = {
         800,
         200,
         "github.com/verypluming/MED",
+    ),
+    "stsb": Task(
+        "text-regression/stsb",
+        ("sentence1", "sentence2"),
+        "{text: sentence1, text_pair: sentence2, label: label}",
+        800,
+        200,
+        "ixa2.si.ehu.eus/stswiki",
+        ("score", 3.0, "different", "alike"),
     ),
 }
 RECIPE = """\
@@ -69,20 +80,20 @@ def prepare(name: str, data: Path, work: Path, share: float) -> None:
     task = TASKS[name]
     source = data / task.folder
     if not (source / "train.csv").exists():
+        columns = (*task.texts, task.halves[0] if task.halves else "label")
         raise SystemExit(
-            f"{source} needs train.csv and test.csv with the columns "
-            f"{', '.join((*task.texts, 'label'))}, made from {task.source}; "
-            "--data names the folder above"
+            f"{source} needs train.csv and test.csv with the columns {', '.join(columns)}, "
+            f"made from {task.source}; --data names the folder above"
         )
     work.mkdir(parents=True, exist_ok=True)
-    rows = _by_class(_read(source / "train.csv"))
+    rows = _by_class(_read(source / "train.csv", task))
     _write(work / "train.csv", task, _part(rows, 0, max(2, round(task.train * share))))
     _write(
         work / "validation.csv",
         task,
         _part(rows, task.train, max(1, round(task.validation * share))),
     )
-    test = _read(source / "test.csv")
+    test = _read(source / "test.csv", task)
     _write(work / "test.csv", task, random.Random(DRAW).sample(test, round(len(test) * share)))
     if not (work / "small" / "config.json").exists():
         _halve(package_model(), work / "small")
@@ -152,9 +163,14 @@ def default_data() -> Path:
     return Path(os.environ.get("AUTOML_SHARED", root.parent / "shared")) / "data"
 
 
-def _read(path: Path) -> list[dict[str, str]]:
+def _read(path: Path, task: Task) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as stream:
-        return list(csv.DictReader(stream))
+        rows = list(csv.DictReader(stream))
+    if task.halves is not None:
+        column, least, below, above = task.halves
+        for row in rows:
+            row["label"] = above if float(row[column]) >= least else below
+    return rows
 
 
 def _by_class(rows: list[dict[str, str]]) -> dict[str, list[dict[str, str]]]:
