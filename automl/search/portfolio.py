@@ -3,10 +3,10 @@
 Every candidate's probe comes first, where the budget of trials has room: it takes about a tenth of
 a training, so that something decent is there soon. Then comes every candidate's best bet: cheap
 candidates before dear ones, among those of like cost the better probe before the worse, and those
-last whose probe was clearly worse than another's. A
-candidate whose probe was no better than a model that reads words has to change much, and its best
-bet is trained for longer. The other starting points, in the same order, alternate with sampled
-configurations, so that a portfolio that does not suit the data cannot hold up the search for long.
+last whose probe was clearly worse than another's. A candidate whose probe was no better than a
+model that reads words has to change much, and its starting points are trained for longer. The other
+starting points, in the same order, alternate with sampled configurations, so that a portfolio that
+does not suit the data cannot hold up the search for long.
 """
 
 from __future__ import annotations
@@ -75,15 +75,16 @@ class Portfolio:
         for longer.
         """
         plan, alive = self.plan, set(live)
-        mine = {name: found for name, found in self._mine.items() if name in alive}
         probes = _probed(plan, trials)
-        ahead, behind = _by_promise(list(mine), plan, probes)
-        bets = [
-            _from_afar(self._candidates[name], mine[name][0])
+        mine = {
+            name: [_from_afar(self._candidates[name], start) for start in found]
             if _is_unready(probes.get(name), self._floor, plan)
-            else mine[name][0]
-            for name in (*ahead, *behind)
-        ]
+            else found
+            for name, found in self._mine.items()
+            if name in alive
+        }
+        ahead, behind = _by_promise(list(mine), plan, probes)
+        bets = [mine[name][0] for name in (*ahead, *behind)]
         others = chain(
             (start for start in self._starts if start.candidate in alive),
             _in_turn([mine[name] for name in ahead]),
@@ -113,9 +114,14 @@ class Portfolio:
             return ()
         return tuple(start for start in rest if identity(start) not in done)
 
-    def untried(self, live: Collection[str], tried: Set[Hashable]) -> tuple[Configuration, ...]:
+    def untried(
+        self,
+        live: Collection[str],
+        tried: Set[Hashable],
+        trials: Sequence[StudyTrial] = (),
+    ) -> tuple[Configuration, ...]:
         """Return all starting points that have not been tried, whether it is their turn or not."""
-        bets, rest = self.order(live)
+        bets, rest = self.order(live, trials)
         return tuple(start for start in (*bets, *rest) if identity(start) not in tried)
 
 
@@ -186,9 +192,12 @@ def _is_unready(probe: float | None, floor: float | None, plan: Plan) -> bool:
 def _from_afar(candidate: Candidate, start: Configuration) -> Configuration:
     """The start for an encoder that has far to go: trained ``LONGER`` times as long.
 
-    As far as the space goes. Nothing is fitted to its features first: they tell nothing.
+    As far as the space goes. Nothing is fitted to its features first: they tell nothing. All of a
+    candidate's starts are altered alike: at a rung, short schedules look better than long ones.
     """
     values = dict(start.hyperparameters)
+    if values.get(METHOD) == PROBE:
+        return start
     parameters = {each.name: each for each in candidate.space}
     epochs, head = parameters.get("epochs"), parameters.get("head_init")
     if epochs is not None and epochs.kind != "choice" and "epochs" in values:

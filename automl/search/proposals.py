@@ -55,7 +55,7 @@ def propose(
     grids = {name: space.grid(plan.candidate(name)) for name in live}
     left = [name for name in live if _is_open(name, grids[name], tried)]
     if not left:
-        rest = portfolio.untried(live, tried)
+        rest = portfolio.untried(live, tried, trials)
         return next((start for start in rest if accept(start)), None)
     if plan.search.sampler != "grid":
         for redraw in range(REDRAWS):

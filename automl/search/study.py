@@ -115,7 +115,7 @@ class Study:
         """Return why nothing more is likely to be gained, in words; see ``stopping``."""
         live = self.live_candidates()
         tried = self._feed.tried(self._trials)
-        left = self._portfolio.untried(live, tried)
+        left = self._portfolio.untried(live, tried, self._trials)
         return stopping.settled(self._trials, self.plan, live, len(left), self._feed)
 
     def repeat(self, number: int) -> StudyTrial:
