@@ -14,6 +14,9 @@ from typing import Any
 
 import psutil
 
+LEAST_ROOM = 16_000_000
+"""Bytes of disk: with less left, a process that ends without a word is put down to that."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
@@ -79,6 +82,11 @@ def oom_kills() -> int:
 def free_bytes(folder: Path) -> int:
     """Return the bytes that may still be written under ``folder``, which exists."""
     return shutil.disk_usage(folder).free
+
+
+def is_full(folder: Path) -> bool:
+    """Return whether hardly anything can be written under ``folder`` any more."""
+    return free_bytes(folder) < LEAST_ROOM
 
 
 def no_room(error: BaseException) -> bool:

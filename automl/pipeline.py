@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from automl import documents, events, jobs, machine, preparation, processes
-from automl.errors import DriftError, Interrupted, Problem, RunFolderError, StudyFailed
+from automl import documents, events, jobs, machine, preparation, processes, room
+from automl.errors import DriftError, Interrupted, Problem, StudyFailed
 from automl.events import RunEnded, RunEvent, RunStarted, StageBegan
 from automl.jobs import ModelRef
 from automl.plan import Goal, Plan
@@ -30,9 +28,6 @@ if TYPE_CHECKING:
     from automl.search.study import Study
 
 Listen = Callable[[RunEvent], None]
-BYTES_OF_A_TRIAL = 4 * (3 + 3 + 1 + 1)
-"""Per weight, in float32: two checkpoints, each with Adam's moments, and twice the best model while
-it is being replaced."""
 EXIT_CODES = {"finished": 0, "checks_missed": 3, "interrupted": 130}
 
 
@@ -125,7 +120,7 @@ def run(
     loaded = recipe if isinstance(recipe, LoadedRecipe) else load_recipe(recipe)
     rundir = run_folder(loaded, run_dir)
     lock = _lock(loaded) if locked else None
-    with _writable(rundir), rundir.lock(), processes.preloaded():
+    with room.watched(rundir), rundir.lock(), processes.preloaded():
         listen = _recorded(rundir, listen)
         interrupts = _asked(rundir, interrupts, listen)
         compiled = compile_recipe(loaded, folder=rundir.cache / "jobs", listen=listen)
@@ -135,38 +130,6 @@ def run(
         if interrupts():
             raise Interrupted("interrupted before the search began; nothing was lost")
         return _Run(loaded, rundir, compiled, listen, interrupts).go()
-
-
-@contextmanager
-def _writable(rundir: RunDir) -> Iterator[None]:
-    """Say what is wrong with the disk, and what to do, where nothing can be written any more."""
-    try:
-        yield
-    except OSError as error:
-        if machine.no_room(error):
-            raise StudyFailed(_full(rundir)) from error
-        if error.errno == errno.EROFS:
-            problem = Problem(
-                f"{rundir.root} can't be written to: {error.strerror}",
-                hint="--run-dir FOLDER names another folder",
-            )
-            raise RunFolderError(problem) from error
-        raise
-
-
-def _full(rundir: RunDir) -> str:
-    """That the disk is full, what a trial needs of it, and how it goes on."""
-    from automl.exporters._units import size
-
-    there = next(each for each in (rundir.root, *rundir.root.parents) if each.exists())
-    free, needed = machine.free_bytes(there), ""
-    if rundir.plan.exists():
-        largest = max(each.parameters for each in documents.read(Plan, rundir.plan).candidates)
-        needed = f"; a trial of the largest candidate needs {size(largest * BYTES_OF_A_TRIAL)}"
-    return (
-        f"the disk of {rundir.root} is full: {size(free)} are free{needed}\n"
-        "What has been finished is kept. Make room, then give the same command again."
-    )
 
 
 def _recorded(rundir: RunDir, listen: Listen) -> Listen:
@@ -270,7 +233,7 @@ class _Run:
             return self._ended(_result(study, self.rundir, outcome, None))
         if outcome == "disk_full":
             self.listen(RunEnded("failed", None, None, None, time.time()))
-            raise StudyFailed(_full(self.rundir))
+            raise StudyFailed(room.full(self.rundir))
         if study.best() is None:
             self.listen(RunEnded("failed", None, None, None, time.time()))
             raise StudyFailed(_why_nothing(study, outcome))

@@ -6,6 +6,7 @@ saves each of them seconds; elsewhere, and where that does not work, every one s
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from automl import documents
+from automl import documents, machine
 from automl.errors import JobFailed
 from automl.forkserver import ForkServer, ServerGone
 from automl.jobs import RESULT, Spec
@@ -129,7 +130,8 @@ def call(
     """Run a job that is not a trial in a worker process and return its ``result`` document.
 
     ``directory`` keeps spec.json, result.json and log.txt. Raises JobFailed with the end of the
-    log when the process leaves without a result; one that was killed is given a second try.
+    log when the process leaves without a result, OSError (ENOSPC) where the disk is full; one that
+    was killed is given a second try.
     """
     directory.mkdir(parents=True, exist_ok=True)
     path, log = directory / "spec.json", directory / "log.txt"
@@ -141,6 +143,8 @@ def call(
     if code == -signal.SIGKILL:  # the system did that, or a person: the job itself doesn't
         code = _ended(start(order))
     if code != 0 or not (directory / RESULT).exists():
+        if machine.is_full(directory):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))
         raise JobFailed(f"{spec.schema} ended with exit code {code}; see {log}", tail(log))
     return documents.read(result, directory / RESULT)
 

@@ -1,6 +1,6 @@
 """Kill `automl run` at random moments, again and again: does the same command always end the same?
 
-    python benchmarks/kill.py [--kills 100] [--seed 0] [--slots 1]
+    python benchmarks/kill.py [--kills 100] [--seed 0]
 
 One study of a tiny model is run to its end undisturbed. Then the same study is begun in a fresh
 folder, killed with SIGKILL after a random time (the parent, one of the other processes, or all of
@@ -53,7 +53,7 @@ search:
   stop: never
   space: {{epochs: {epochs}, batch_size: 8, learning_rate: {{low: 1e-3, high: 1e-2, log: true}}}}
 budget: {{trials: {trials}}}
-devices: {{trials_per_device: {slots}, threads: 1, precision: fp32}}
+devices: {{threads: 1, precision: fp32}}
 """
 WORDS = {"rain": ("rain", "storm", "wet", "cloud"), "sun": ("sun", "warm", "dry", "bright")}
 MOMENTS = ("trials/*/checkpoint/.*", "trials/*/.best*", ".bundle*", "trials/*/request")
@@ -107,7 +107,7 @@ class Bench:
         return process, mark
 
 
-def prepare(work: Path, epochs: int, trials: int, slots: int) -> Bench:
+def prepare(work: Path, epochs: int, trials: int) -> Bench:
     """Write data, model and recipe into ``work``."""
     shutil.copytree(MODEL, work / "tiny")
     dice = random.Random(1)
@@ -117,7 +117,7 @@ def prepare(work: Path, epochs: int, trials: int, slots: int) -> Bench:
         word = dice.choice(WORDS[dice.choice(sorted(WORDS))] if number % 9 == 0 else WORDS[label])
         lines.append(f'"a {word} day in town {number % 37}, hour {number}",{label}')
     (work / "rows.csv").write_text("\n".join(lines) + "\n")
-    (work / "recipe.yaml").write_text(RECIPE.format(epochs=epochs, trials=trials, slots=slots))
+    (work / "recipe.yaml").write_text(RECIPE.format(epochs=epochs, trials=trials))
     return Bench(
         work,
         {
@@ -317,13 +317,12 @@ def main() -> int:
     )
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--slots", type=int, default=1, help="more than one: order may differ")
     parser.add_argument("--epochs", type=int, default=9)
     parser.add_argument("--trials", type=int, default=8)
     options = parser.parse_args()
     dice, count = random.Random(options.seed), Count()
     work = Path(tempfile.mkdtemp(prefix="automl-kill-"))
-    bench = prepare(work, options.epochs, options.trials, options.slots)
+    bench = prepare(work, options.epochs, options.trials)
     for warm in ("warm", "undisturbed"):
         began = time.monotonic()
         process, _ = bench.start(work / warm)

@@ -28,9 +28,10 @@ def command(
         known = f"known are 0 to {len(trials) - 1}" if trials else "there is none yet"
         raise InputError(f"{rundir.root}: there is no trial {trial}; {known}")
     if trials[trial].state != "running":
-        raise InputError(f"trial {trial} has ended ({trials[trial].state}): nothing to put aside")
+        raise InputError(f"trial {trial} has ended ({trials[trial].state})")
     rundir.hold(trial, wanted=not release)
     if release:
         print(f"trial {trial} goes on when its turn comes")
     else:
-        print(f"trial {trial} is put aside; automl pause {trial} --release lets it go on")
+        print(f"trial {trial} is put aside once it is saved")
+        print(f"  automl pause {trial} --release   # lets it go on")

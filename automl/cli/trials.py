@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Set
 
     from automl.plan import Plan
     from automl.search.trial import StudyTrial
@@ -45,7 +45,7 @@ def command(
         rows = [json.loads(documents.to_line(trial)) for trial in trials]
         print(json.dumps(rows, indent=2))
         return
-    _print(trials, plan, live=rundir.holder() is not None)
+    _print(trials, plan, live=rundir.holder() is not None, held=rundir.held())
 
 
 def _rank(trial: StudyTrial, direction: str) -> tuple[bool, float]:
@@ -53,11 +53,11 @@ def _rank(trial: StudyTrial, direction: str) -> tuple[bool, float]:
     return value is None, -(value or 0.0) if direction == "maximize" else (value or 0.0)
 
 
-def _print(trials: list[StudyTrial], plan: Plan, live: bool) -> None:
+def _print(trials: list[StudyTrial], plan: Plan, live: bool, held: Set[int]) -> None:
     """Columns without content, and settings that are the same in all trials, are left out."""
     from automl.cli import _console
 
-    columns = _columns(trials, plan, live)
+    columns = _columns(trials, plan, live, held)
     shown = {
         name: cells
         for name, cells in ((name, [cell(t) for t in trials]) for name, cell in columns.items())
@@ -73,7 +73,7 @@ _ALWAYS = ("trial", "state", "candidate", "settings")
 
 
 def _columns(
-    trials: list[StudyTrial], plan: Plan, live: bool
+    trials: list[StudyTrial], plan: Plan, live: bool, held: Set[int]
 ) -> dict[str, Callable[[StudyTrial], str]]:
     """Column → what it says of a trial; empty cells say nothing."""
     from automl.compiler import objectives
@@ -93,7 +93,7 @@ def _columns(
     limited = sorted(objectives.quantities(goal) - set(goal.also))
     return {
         "trial": lambda trial: str(trial.number),
-        "state": lambda trial: _state(trial, live),
+        "state": lambda trial: _state(trial, live, held),
         "repeat of": lambda trial: "" if trial.repeat_of is None else str(trial.repeat_of),
         goal.metric: lambda trial: _value(trial.value(goal.direction)),
         "mean": mean,
@@ -117,9 +117,11 @@ def _cost(found: Mapping[str, float], name: str) -> str:
     return cost(name, found[name]) if name in found else ""
 
 
-def _state(trial: StudyTrial, live: bool) -> str:
+def _state(trial: StudyTrial, live: bool, held: Set[int]) -> str:
     if trial.state != "running":
         return trial.state
+    if trial.number in held:
+        return "put aside"
     if trial.paused and trial.evaluations:
         return f"paused at {trial.evaluations[-1].samples:,}"
     return "running" if live else "paused"

@@ -27,8 +27,6 @@ Reason = Literal[
 ]
 """Why a worker was asked to leave."""
 PAUSES: tuple[Reason, ...] = ("rung", "held", "time", "interrupted", "disk_full")
-LEAST_ROOM = 16_000_000
-"""Bytes of disk: with less left, a process that ends without a word is put down to that."""
 RETRIES: dict[FailureKind, int] = {
     "crash": 1,
     "lost": 3,
@@ -100,7 +98,7 @@ def _for_want_of_room(log: Path, end: End) -> End:
     """The end, or what it must be put down to: where nothing can be written nothing can be said."""
     if end.kind != "failed" or end.failure not in ("crash", "lost"):
         return end
-    if machine.free_bytes(log.parent) >= LEAST_ROOM:
+    if not machine.is_full(log.parent):
         return end
     return End("failed", "disk_full", f"no room is left on the disk; {end.message}")
 

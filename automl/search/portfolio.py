@@ -26,8 +26,9 @@ TRIALS_PER_PROBE = 4
 CLEARLY = 2.0
 """Standard errors of the metric by which one probe must be better than another to say anything."""
 LONGER = 3.0
-"""Of the best bet's epochs. MED (inference, 1,600 pairs), MiniLM-L6, whose probe has .54: .74 in
-three epochs, .86 in ten. Banking77, whose probe has .89: five epochs did no better than three."""
+"""Of a starting point's epochs. MED (inference, 1,600 pairs), MiniLM-L6, whose probe has .54: .74
+in three epochs, .86 in ten. Banking77, whose probe has .89: five epochs did no better than three.
+"""
 SAME = 2.0
 """Candidates cost about the same up to so many times the parameters."""
 STARTS_PER_DRAW = 2

@@ -61,10 +61,7 @@ def path(
     back into the weights; without ``bias`` features are scaled and not centred. ``between`` is
     called before each step; what it raises ends the fit.
     """
-    centre = features.mean(axis=0, dtype=np.float64) if bias else np.zeros(features.shape[1])
-    deviation = np.sqrt(np.square(features - centre.astype(np.float32)).mean(axis=0))
-    # A feature that never changes says nothing; it keeps weight 0.
-    scale = np.where(deviation > _LEAST_DEVIATION, 1 / np.maximum(deviation, _LEAST_DEVIATION), 0)
+    centre, scale = standard(features, bias)
     x = torch.from_numpy((features - centre.astype(np.float32)) * scale.astype(np.float32))
     x = x.to(device)
     y = torch.from_numpy(np.array(targets)).to(device)  # a copy: tables are read-only
@@ -75,6 +72,19 @@ def path(
         folded = weight.detach().cpu().numpy() * scale
         shifted = offset.detach().cpu().numpy() - folded @ centre
         yield Linear(folded.astype(np.float32), shifted.astype(np.float32) if bias else None)
+
+
+def standard(
+    features: Array, centred: bool = True
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """Return centre and scale by which (features - centre) · scale has mean 0 and variance 1.
+
+    A feature that never changes says nothing: its scale is 0. Without ``centred`` so is the centre.
+    """
+    centre = features.mean(axis=0, dtype=np.float64) if centred else np.zeros(features.shape[1])
+    deviation = np.sqrt(np.square(features - centre.astype(np.float32)).mean(axis=0))
+    scale = np.where(deviation > _LEAST_DEVIATION, 1 / np.maximum(deviation, _LEAST_DEVIATION), 0)
+    return centre, scale
 
 
 def _minimise(

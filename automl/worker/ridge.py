@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from automl.worker import logistic
+
 Array = npt.NDArray[Any]
 Targets = npt.NDArray[np.int64]
 
 PENALTIES = (0.01, 0.1, 1.0)
 """Of the features' mean square, which is 1 as they are standardised."""
-_LEAST_DEVIATION = 1e-12
 
 
 def best_layer(by_layer: Array, targets: Targets, fold: Targets) -> int:
@@ -45,9 +46,7 @@ def accuracy(features: Array, targets: Targets, fold: Targets) -> float:
 
 def _predicted(seen: Array, targets: Targets, new: Array) -> list[Targets]:
     """Return the classes of the new rows, for each of ``PENALTIES``."""
-    centre = seen.mean(axis=0, dtype=np.float64)
-    deviation = seen.std(axis=0, dtype=np.float64)
-    scale = np.where(deviation > _LEAST_DEVIATION, 1 / np.maximum(deviation, _LEAST_DEVIATION), 0)
+    centre, scale = logistic.standard(seen)
     x = ((seen - centre) * scale).astype(np.float32)
     classes, codes = np.unique(targets, return_inverse=True)
     shares = np.bincount(codes) / len(codes)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automl.cli import pause
+from automl.cli import pause, trials
 from automl.errors import InputError
 from automl.search.history import read
 
@@ -23,6 +23,10 @@ def test_what_is_put_aside_stays_so_until_it_is_released(capsys, rundir):
     for _ in range(2):
         pause.command(running, rundir.root)
     assert rundir.held() == {running}
+    capsys.readouterr()
+    trials.command(rundir.root, "number")
+    (row,) = (line for line in capsys.readouterr().out.splitlines() if "put aside" in line)
+    assert row.split()[0] == str(running)
     pause.command(running, rundir.root, release=True)
     assert rundir.held() == frozenset()
     assert "goes on when its turn comes" in capsys.readouterr().out

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from automl import documents, processes
+from automl import documents, machine, processes
 from automl.errors import JobFailed
 from automl.jobs import InspectResult, InspectSpec
 from automl.processes import Order
@@ -52,3 +52,13 @@ def test_a_job_that_fails_by_itself_is_not_tried_again(
     with pytest.raises(JobFailed, match="exit code 3"):
         processes.call(SPEC, InspectResult, tmp_path, threads=1)
     assert len(orders) == 1
+
+
+def test_a_job_that_fails_on_a_full_disk_is_put_down_to_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    scripted(monkeypatch, "raise SystemExit(1)")
+    monkeypatch.setattr(machine, "free_bytes", lambda _: 5000)
+    with pytest.raises(OSError, match="No space left") as caught:
+        processes.call(SPEC, InspectResult, tmp_path, threads=1)
+    assert machine.no_room(caught.value)
