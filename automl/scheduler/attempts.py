@@ -62,7 +62,7 @@ class Attempt:
     asked_at: float = 0.0
     last: TrialEvent | None = None
     saved_bytes: int = 0
-    oom_kills: int = field(default_factory=machine.oom_kills)
+    oom_kills: int = field(default_factory=lambda: machine.oom_kills())
     """Those of the machine when the attempt began."""
 
 
