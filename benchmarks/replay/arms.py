@@ -101,6 +101,14 @@ _ALL = (
     _without(
         "random", "no configuration is drawn at random", changed={"proposals.RANDOM_SHARE": 0}
     ),
+    Arm(
+        "ours-from-5",
+        "ours, a rung is learnt from once five configurations came to it, not ten",
+        "tpe",
+        "promotion",
+        changed={"feed.ENOUGH": 5},
+        everywhere=False,
+    ),
     _without("near", "none is a step from the best", changed={"proposals.NEAR_SHARE": 0}),
     _without("continuation", "a promoted trial trains from its beginning again", restarts=True),
 )
