@@ -102,6 +102,10 @@ class StudyFailed(AutoMLError):
     exit_code = 4
 
 
+class StorageLost(StudyFailed):
+    """The database that holds the study cannot be reached; the same command continues."""
+
+
 class JobFailed(StudyFailed):
     """A worker process ended without its result; ``log_tail`` holds the last lines it printed."""
 

@@ -284,6 +284,10 @@ class Tail:
     offset: int = 0
     _rest: bytes = field(default=b"", init=False)
 
+    def has_more(self) -> bool:
+        """Return whether anything was appended since the last call of ``read``."""
+        return self.path.exists() and self.path.stat().st_size > self.offset
+
     def read(self) -> Iterator[TrialEvent]:
         """Yield the events appended since the last call."""
         try:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from automl import documents, events, jobs, machine, preparation, processes, room
-from automl.errors import DriftError, Interrupted, Problem, StudyFailed
+from automl import documents, events, jobs, machine, membership, preparation, processes, room
+from automl.errors import DriftError, Interrupted, Problem, RunFolderError, StorageLost, StudyFailed
 from automl.events import RunEnded, RunEvent, RunStarted, StageBegan
 from automl.jobs import ModelRef
-from automl.plan import Goal, Plan
+from automl.membership import Shared
+from automl.plan import Configuration, Goal, Plan
 from automl.recipe import LoadedRecipe
 from automl.recipe.effective import effective
 from automl.rundir import RunDir
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from automl.exporters import CheckResult, TrialSummary
     from automl.exporters._choice import Choice
     from automl.finish import Finish
+    from automl.membership import Membership
+    from automl.preparation import Ground
     from automl.scheduler import Outcome
     from automl.search.study import Study
 
@@ -108,8 +111,13 @@ def run(
     locked: bool = False,
     listen: Listen = lambda _: None,
     interrupts: Callable[[], int] = lambda: 0,
+    shared: Shared | None = None,
+    fetch: bool = True,
 ) -> RunResult:
     """Search, score and export; called again with the same recipe, continue.
+
+    ``shared`` is where several machines keep the study together, by ``membership.of``; with
+    ``fetch`` false the bundle that another one wrote does not come here.
 
     ``locked`` refuses to run when data, models or versions differ from ``<recipe>.lock``.
     ``listen`` hears every event; ``interrupts`` says how often the user has asked to stop (once:
@@ -129,7 +137,31 @@ def run(
         _adopt(rundir, compiled, loaded)
         if interrupts():
             raise Interrupted("interrupted before the search began; nothing was lost")
-        return _Run(loaded, rundir, compiled, listen, interrupts).go()
+        joined = _joined(shared, compiled.plan, rundir, listen, interrupts)
+        try:
+            return _Run(loaded, rundir, compiled, listen, interrupts, joined, fetch).go()
+        except StorageLost:
+            listen(RunEnded("failed", None, None, None, time.time()))
+            raise
+
+
+def _joined(
+    shared: Shared | None,
+    plan: Plan,
+    rundir: RunDir,
+    listen: Listen,
+    interrupts: Callable[[], int],
+) -> Membership | None:
+    """This machine's part in the study, where several share it."""
+    if shared is not None:
+        return membership.Membership(shared, plan.name, rundir, listen, interrupts)
+    if rundir.box.exists():
+        found = documents.read(membership.Box, rundir.box)
+        raise RunFolderError(
+            f"{rundir.root} belongs to the study {found.study!r} in {found.storage}: run it with "
+            "that storage, or with another --run-dir"
+        )
+    return None
 
 
 def _recorded(rundir: RunDir, listen: Listen) -> Listen:
@@ -217,13 +249,14 @@ class _Run:
     compiled: Compiled
     listen: Listen
     interrupts: Callable[[], int]
+    joined: Membership | None = None
+    fetch: bool = True
 
     def go(self) -> RunResult:
-        from automl.finish import conclude
-        from automl.search.study import Study
-
         gpus = tuple(gpu.id for gpu in machine.gpus())
-        study = Study(self.rundir.study, self.compiled.plan)
+        study = self._study(self.compiled.plan)
+        if self.joined is not None:
+            self.joined.agree(study, self.compiled.plan)
         spent = self._spent(study)
         if spent is None:
             study, outcome = self._search(gpus)
@@ -237,9 +270,37 @@ class _Run:
         if study.best() is None:
             self.listen(RunEnded("failed", None, None, None, time.time()))
             raise StudyFailed(_why_nothing(study, outcome))
-        finish = conclude(study, self.rundir, effective(self.loaded), gpus[:1], self.listen)
-        preparation.remember(study, self.rundir, self.listen)
+        finish = self._concluded(study, gpus)
         return self._ended(_result(study, self.rundir, outcome, finish))
+
+    def _study(
+        self,
+        plan: Plan,
+        starts: Sequence[Configuration] = (),
+        floor: float | None = None,
+        unable: Sequence[str] = (),
+    ) -> Study:
+        from automl.search.study import Study
+
+        log = self.joined.log if self.joined else self.rundir.study
+        return Study(log, plan, starts, floor, unable)
+
+    def _concluded(self, study: Study, gpus: tuple[str, ...]) -> Finish:
+        """Score and export, or wait until another machine that shares the study has."""
+        from automl import finish
+
+        def conclude() -> Finish:
+            recipe = effective(self.loaded)
+            found = finish.conclude(study, self.rundir, recipe, gpus[:1], self.listen)
+            preparation.remember(study, self.rundir, self.listen)
+            return found
+
+        if self.joined is None:
+            return conclude()
+        self.joined.finish(study, conclude, self.fetch)
+        found = finish.read(self.rundir)
+        assert found is not None
+        return found
 
     def _ended(self, result: RunResult) -> RunResult:
         best = result.best
@@ -280,15 +341,19 @@ class _Run:
 
     def _search(self, gpus: tuple[str, ...]) -> tuple[Study, Outcome]:
         """Search as long as the budget lasts."""
-        from automl.search.study import Study
-
         floor = self._floor()
         found = preparation.ground(
             self.compiled.plan, self._model_refs(), self.rundir, gpus, self.listen
         )
-        starts = preparation.starts(found.plan, self.rundir, self.listen)
-        study = Study(self.rundir.study, found.plan, starts, floor)
-        scheduler = preparation.scheduler(study, found, self.rundir, self.listen, self.interrupts)
+        study = self._ready(found, floor)
+        scheduler = preparation.scheduler(
+            study,
+            found,
+            self.rundir,
+            self.listen,
+            self.interrupts,
+            self.joined.artifacts if self.joined else None,
+        )
         budget = found.plan.budget
         self.listen(
             RunStarted(
@@ -302,6 +367,20 @@ class _Run:
             )
         )
         return study, scheduler.run()
+
+    def _ready(self, found: Ground, floor: float) -> Study:
+        """The study with its starting points, as this machine can go on with it."""
+        if self.joined is None:
+            starts = preparation.starts(found.plan, self.rundir, self.listen)
+            return self._study(found.plan, starts, floor)
+        plan = self.compiled.plan
+        unable = [each.id for each in plan.candidates if each not in found.plan.candidates]
+        study = self._study(plan, floor=floor, unable=unable)
+        self.joined.agree_on_file(study, "starts", self.rundir.starts)
+        preparation.starts(plan, self.rundir, self.listen)
+        self.joined.agree_on_file(study, "starts", self.rundir.starts)
+        starts = preparation.starts(plan, self.rundir, self.listen)
+        return self._study(plan, starts, floor, unable)
 
     def _floor(self) -> float:
         from automl.finish import data_refs, floor
@@ -362,7 +441,7 @@ def _result(study: Study, rundir: RunDir, outcome: Outcome, finish: Finish | Non
         test=finish.score.splits["test"] if finish else None,
         floor=finish.floor.splits["test"] if finish else None,
         checks=finish.checks if finish else (),
-        bundle=rundir.bundle if finish else None,
+        bundle=rundir.bundle if finish and rundir.bundle.exists() else None,
         seconds=study.seconds,
         goal=study.plan.goal,
         choice=finish.choice if finish else None,

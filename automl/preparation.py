@@ -21,8 +21,10 @@ from automl.jobs import DataRef, ModelRef, Parent, TrialSpec
 from automl.plan import Configuration, Plan, Refusal
 from automl.rundir import RunDir
 from automl.search import rungs
+from automl.search.upkeep import delete
 
 if TYPE_CHECKING:
+    from automl.artifacts import Artifacts
     from automl.compiler.timing import Setting
     from automl.executors import Slot
     from automl.scheduler import Limits, Scheduler
@@ -115,9 +117,14 @@ def scheduler(
     rundir: RunDir,
     listen: Listen,
     interrupts: Callable[[], int],
+    artifacts: Artifacts | None = None,
 ) -> Scheduler:
-    """Return the scheduler of the study's trials on this machine."""
+    """Return the scheduler of the study's trials on this machine.
+
+    ``artifacts`` is where all machines that share the study see what trials leave.
+    """
     from automl import executors
+    from automl.executors._carried import Carrier
     from automl.scheduler import Scheduler
 
     plan = found.plan
@@ -138,9 +145,11 @@ def scheduler(
         )
         return seconds or None
 
+    executor = executors.get(plan.devices.executor)
+    carrier = Carrier(executor, artifacts) if artifacts is not None else None
     return Scheduler(
         study,
-        executors.get(plan.devices.executor),
+        carrier or executor,
         found.slots,
         rundir,
         _limits(found),
@@ -149,6 +158,7 @@ def scheduler(
         interrupts,
         predict=predict,
         does_not_fit=limit,
+        remove=carrier.remove if carrier else delete,
     )
 
 

@@ -122,6 +122,11 @@ class RunDir:
         return self.root / "study.journal"
 
     @property
+    def box(self) -> Path:
+        """Which machine this is, where several share the study (automl/box)."""
+        return self.root / "box.json"
+
+    @property
     def starts(self) -> Path:
         """Starting points that earlier studies gave this one (automl/starts)."""
         return self.root / "starts.json"

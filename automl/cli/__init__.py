@@ -18,6 +18,7 @@ from automl.errors import AutoMLError, InputError, Interrupted, JobFailed, rende
 
 ORDER = (
     "run",
+    "worker",
     "check",
     "plan",
     "lock",

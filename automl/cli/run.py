@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from automl.cli._live import View
-    from automl.recipe import LoadedRecipe
 
 
 def command(
@@ -30,14 +26,20 @@ def command(
     ] = True,
 ) -> None:
     """Search, fine-tune, score and export; run again to continue."""
-    from automl import pipeline
-    from automl.cli import _interrupts, _result
+    from automl import membership, pipeline
+    from automl.cli import _interrupts, _result, _view
 
     loaded = pipeline.load_recipe(recipe)
-    view = _view(loaded, as_json)
+    shared = membership.of(loaded)
+    view = _view.of(loaded, as_json)
     with _interrupts.counted() as interrupts, view:
         result = pipeline.run(
-            loaded, run_dir=run_dir, locked=locked, listen=view, interrupts=interrupts
+            loaded,
+            run_dir=run_dir,
+            locked=locked,
+            listen=view,
+            interrupts=interrupts,
+            shared=shared,
         )
     if not as_json:
         _result.show(result)
@@ -48,28 +50,3 @@ def command(
         url = upload(result.bundle, repository, private=loaded.recipe.export.private)
         print(f"uploaded: {url}", file=sys.stderr if as_json else sys.stdout)
     raise typer.Exit(result.exit_code)
-
-
-def _view(loaded: LoadedRecipe, as_json: bool) -> View:
-    from rich.console import Console
-
-    from automl import tasks
-    from automl.cli import _live, _live_state
-
-    if as_json:
-        return _live.JsonLines()
-    metric, minimize = _goal(loaded, tasks.names())
-    state = _live_state.State(metric, minimize)
-    console = Console(stderr=True)
-    return _live.Screen(console, state) if console.is_terminal else _live.Lines(console, state)
-
-
-def _goal(loaded: LoadedRecipe, known: tuple[str, ...]) -> tuple[str, bool]:
-    """The metric to show and its direction; an unknown task is refused later, with its place."""
-    from automl import tasks
-    from automl.compiler import objectives
-
-    if loaded.recipe.task not in known:
-        return "", False
-    goal = objectives.goal(loaded, tasks.get(loaded.recipe.task))
-    return goal.metric, goal.direction == "minimize"

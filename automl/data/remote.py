@@ -53,7 +53,7 @@ def _from_web(url: str, folder: Path) -> Target:
 
 
 def _from_store(url: str, folder: Path, split: str) -> list[Target]:
-    from fsspec.core import url_to_fs  # type: ignore[import-untyped]
+    from fsspec.core import url_to_fs
 
     # Every store raises its own kinds of error for the same causes: all become one of ours.
     try:

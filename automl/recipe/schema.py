@@ -352,6 +352,13 @@ class Recipe(Section):
     """When the search ends."""
     devices: Devices = Field(default_factory=Devices)
     """What trials run on."""
+    storage: Text | None = None
+    """Database that keeps the study, for many machines at one study (`automl worker`):
+    `postgresql+psycopg://user@host/database`, or MySQL. Left out: a file in the run folder. A
+    password belongs into the environment: `${env:STORAGE}`."""
+    artifacts: Text | None = None
+    """Folder that all those machines see, for checkpoints and bundles: a path on a shared disk
+    (relative to the recipe), or `s3://bucket/prefix`. Needed with `storage`."""
     checks: list[Text] = Field(default_factory=list)
     """Conditions on the test split, e.g. `accuracy >= 0.9`, `recall[refund] >= 0.8`; a miss is
     exit code 3."""

@@ -21,12 +21,13 @@ Reason = Literal[
     "time",
     "interrupted",
     "disk_full",
+    "storage_lost",
     "timeout",
     "hang",
     "not_a_number",
 ]
 """Why a worker was asked to leave."""
-PAUSES: tuple[Reason, ...] = ("rung", "held", "time", "interrupted", "disk_full")
+PAUSES: tuple[Reason, ...] = ("rung", "held", "time", "interrupted", "disk_full", "storage_lost")
 RETRIES: dict[FailureKind, int] = {
     "crash": 1,
     "lost": 3,

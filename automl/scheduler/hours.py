@@ -60,8 +60,12 @@ class Hours:
 
     def __post_init__(self) -> None:
         """Begin to count."""
-        self._began, self._before = self.clock(), self.study.seconds
+        self.count_anew()
         self._forecast = Forecast(self.study.plan, self.predict)
+
+    def count_anew(self) -> None:
+        """Go on from what the study says was spent: other machines' time counts too."""
+        self._began, self._before = self.clock(), self.study.seconds
 
     @property
     def spent(self) -> float:

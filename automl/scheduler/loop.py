@@ -10,9 +10,11 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from automl import documents
+from automl.errors import StorageLost
 from automl.events import (
     CandidateRetired,
     FailureKind,
@@ -35,13 +37,15 @@ from automl.rundir import RunDir
 from automl.scheduler.attempts import PAUSES, Attempt, Reason, end_of, retry
 from automl.scheduler.hours import Hours, Limits
 from automl.search import forecast, rungs, upkeep
-from automl.search.study import Evaluation, Outlook, Study, StudyTrial, Verdict
+from automl.search.study import Evaluation, Outlook, Overtaken, Study, StudyTrial, Verdict
 
 Outcome = Literal["trials", "time", "settled", "interrupted", "no_candidates", "disk_full"]
 LEAVING: tuple[Reason, ...] = ("interrupted", "disk_full")
 """Reasons to end the run as it is, to be continued."""
 SPEND_SECONDS = 10.0
 """How often the search time spent is recorded; what a kill -9 of the parent can lose."""
+LOOK_SECONDS = 0.5
+"""How often a study that others write too is looked at while nothing happens here."""
 
 
 @dataclass(slots=True)
@@ -63,6 +67,8 @@ class Scheduler:
     """What a trial's training will take; corrected by what is seen."""
     does_not_fit: Callable[[Configuration, int], None] = lambda *_: None
     """Hears how many rows at once were too many for a configuration's memory."""
+    remove: Callable[[Path], None] = upkeep.delete
+    """Deletes a folder of a trial, wherever it was put."""
     _hours: Hours = field(init=False)
     _upkeep: upkeep.Upkeep = field(init=False)
     _running: list[Attempt] = field(default_factory=list)
@@ -80,36 +86,89 @@ class Scheduler:
     """Trials still to be repeated; null while searching."""
     _said: SearchProgressed | None = None
     _spent_at: float = 0.0
+    _looked_at: float = -math.inf
 
     def run(self) -> Outcome:
         """Run until the budget is spent, nothing is left to try, or the user asks to stop."""
         self._hours = Hours(self.study, self.limits, len(self.slots), self.clock, self.predict)
-        self._upkeep = upkeep.Upkeep(self.rundir)
+        self._upkeep = upkeep.Upkeep(self.rundir, self.remove)
         self._spent_at = self.clock()
         try:
-            self._catch_up()
-            self._tidy()
-            while True:
-                for attempt in list(self._running):
-                    self._hear(attempt)
-                    self._collect(attempt)
-                self._watch()
-                if not self._fill() and not self._running and not self._confirm():
-                    return self._outcome()
-                self.sleep(0.05)
+            with self.study.presence():
+                while True:
+                    try:
+                        return self._run()
+                    except Overtaken:
+                        self._start_over()
+        except StorageLost:
+            self._save_and_leave()
+            raise
         finally:
             self._kill_all()
             self.study.spend(self._hours.spent)
+
+    def _run(self) -> Outcome:
+        for trial in self._begun_here():
+            self.executor.settle(self.rundir.trial(trial.number))
+        with self.study.turn():
+            self._catch_up()
+            self._tidy()
+        while True:
+            if self._is_due():
+                with self.study.turn():
+                    if self._turn():
+                        return self._outcome()
+            self.sleep(0.05)
+
+    def _is_due(self) -> bool:
+        """Whether to take a turn: always, unless others wait for theirs and nothing is new here."""
+        if not self.study.shared:
+            return True
+        waited = self.clock() - self._looked_at
+        return waited > LOOK_SECONDS or any(
+            attempt.tail.has_more() or attempt.handle.poll() is not None
+            for attempt in self._running
+        )
+
+    def _turn(self) -> bool:
+        """Hear what was said, decide, start what can be started; return whether all is over."""
+        self._looked_at = self.clock()
+        if self.study.shared:
+            self._hours.count_anew()
+            self._leave_to_others()
+        for attempt in list(self._running):
+            self._hear(attempt)
+            self._collect(attempt)
+        self._watch()
+        if self._fill() or self._running:
+            return False
+        if self._closing in LEAVING:
+            return True
+        return not self.study.elsewhere() and not self._confirm()
+
+    def _leave_to_others(self) -> None:
+        """End the attempts whose trials others have taken over, or ended, in this one's silence."""
+        for attempt in list(self._running):
+            trial = self.study.trials[attempt.trial.number]
+            if trial.state != "running" or trial.box != self.study.box:
+                attempt.handle.kill()
+                self._running.remove(attempt)
+                self._say_paused(trial.number, "goes on elsewhere: nothing was heard of this run")
+        self._queue = [n for n in self._queue if self.study.trials[n].box == self.study.box]
+
+    def _start_over(self) -> None:
+        """Begin again from what is recorded: others wrote while this run's words were lost."""
+        self._kill_all()
+        self._queue.clear()
+        self._tails.clear()
+        self.study.open()
 
     # -- starting ---------------------------------------------------------------------------
 
     def _catch_up(self) -> None:
         """Take in what workers said after the last run's parent had died, and queue the rest."""
         known = {candidate.id for candidate in self.study.plan.candidates}
-        for trial in self.study.trials:
-            if trial.state != "running":
-                continue
-            self.executor.settle(self.rundir.trial(trial.number))
+        for trial in self._begun_here():
             last: TrialEvent | None = None
             verdict: Verdict = "continue"
             for event in self._tail(trial.number).read():
@@ -122,8 +181,15 @@ class Scheduler:
                 self._end(trial.number, "pruned")
             elif trial.configuration.candidate not in known:
                 self._end(trial.number, "failed", "lost", "its candidate was left out since")
-            elif not self.study.trials[trial.number].paused:
+            elif self.study.trials[trial.number].paused:
+                self.study.release(trial.number)
+            else:
                 self._queue.append(trial.number)
+
+    def _begun_here(self) -> list[StudyTrial]:
+        """The trials that an earlier run of this machine has left."""
+        box = self.study.box
+        return [t for t in self.study.trials if t.state == "running" and t.box == box]
 
     def _fill(self) -> bool:
         """Start what can be started; return whether there was, or may still be, something to."""
@@ -145,6 +211,8 @@ class Scheduler:
             if number not in self._held:
                 self._queue.remove(number)
                 return self.study.trials[number]
+        if orphan := self.study.orphan():
+            return orphan
         if self._repeats is not None:
             return self._next_repeat(self._repeats)
         # Looked at anew each time: what was under way may have turned out better than expected.
@@ -242,6 +310,7 @@ class Scheduler:
 
     def _outlook(self) -> Outlook:
         busy = self._held.union(attempt.trial.number for attempt in self._running)
+        busy |= self.study.elsewhere() | self.study.untrainable()
         return self._hours.outlook(self._over is not None, self._settled is not None, busy)
 
     # -- endings ----------------------------------------------------------------------------
@@ -275,9 +344,11 @@ class Scheduler:
             self._hours.answers.append(self.clock() - attempt.asked_at)
         if self.study.trials[number].paused:
             self.study.saved(number, attempt.saved_bytes)
+            self.study.release(number)
             self._say_paused(number, self._rung(number))
             self._tidy()
         elif self._closing is not None:
+            self.study.release(number)
             self._say_paused(number, f"saved ({self._closing})")
         else:
             self._queue.append(number)
@@ -304,6 +375,7 @@ class Scheduler:
         if kind == "out_of_memory":
             self.study.shrink(number, attempt.rows // 2)
         if self.study.trials[number].paused:  # it goes on when, and if, its turn comes
+            self.study.release(number)
             self._say_paused(number, f"{message}; continues from its last checkpoint")
         else:  # at once, or in the next run when this one is closing
             self._queue.insert(0, number)
@@ -404,6 +476,13 @@ class Scheduler:
             attempt.handle.kill()
         self._running.clear()
 
+    def _save_and_leave(self) -> None:
+        """Have what runs saved although nothing can be recorded of it: the next run takes it in."""
+        self._close("storage_lost")
+        deadline = self.clock() + self.limits.grace_seconds
+        while self.clock() < deadline and any(map(_is_at_work, self._running)):
+            self.sleep(0.05)
+
     # -- the end ----------------------------------------------------------------------------
 
     def _confirm(self) -> bool:
@@ -428,7 +507,8 @@ class Scheduler:
         """The next repeat that comes to its end in the time left."""
         while waiting:
             original = self.study.trials[waiting.pop(0)]
-            if self._hours.repeats(original):
+            known = self.study.trials, self.study.plan
+            if original.number in upkeep.unrepeated(*known) and self._hours.repeats(original):
                 return self.study.repeat(original.number)
         return None
 
@@ -465,3 +545,10 @@ class Scheduler:
             return "disk_full" if self._closing == "disk_full" else "interrupted"
         self._say_progress()
         return (self._over or self._how_it_ended())[0]
+
+
+def _is_at_work(attempt: Attempt) -> bool:
+    try:
+        return attempt.handle.poll() is None
+    except StorageLost:  # it has left; what it left can't be copied
+        return False

@@ -1,22 +1,28 @@
-"""The durable study: an Optuna journal file in the run folder, written by one controller.
+"""The durable study: an Optuna journal, in the run folder or in a database.
 
-Knows how a journal survives a crash and what a trial looks like in it; knows nothing of sampling.
-Optuna's own tools (optuna-dashboard) open the file as it is.
+A file is written by one controller; a database's log by many, each in its turn. Knows how a file
+survives a crash and what a trial looks like in a journal; knows nothing of sampling. Optuna's own
+tools (optuna-dashboard) open the file as it is.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import (
+    BaseJournalBackend,
+    JournalFileBackend,
+    JournalFileOpenLock,
+)
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from automl.plan import Configuration
+from automl.search.shared import Overtaken, SharedLog
 from automl.search.space import Encoded
 from automl.search.trial import Evaluation, State, StudyTrial
 
@@ -69,6 +75,7 @@ def restore(trial: FrozenTrial) -> StudyTrial:
         seed=facts.get("seed"),
         repeat_of=facts.get("repeat_of"),
         checkpoint_bytes=int(facts.get("checkpoint_bytes", 0)) if paused else 0,
+        box=facts.get("box", ""),
     )
 
 
@@ -80,27 +87,85 @@ def _evaluation(facts: Mapping[str, Any], step: int, value: float) -> Evaluation
     return Evaluation(step, int(samples), value, also, float(seconds))
 
 
+def _file(path: Path) -> JournalFileBackend:
+    repair(path)
+    return JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path)))
+
+
 class Journal:
     """One study's record: trials with their parameters, evaluations, states and attributes."""
 
-    def __init__(self, path: Path, name: str, direction: str) -> None:
-        """Open the journal at ``path`` (absolute), creating it and the study when they are new."""
+    def __init__(self, log: Path | SharedLog, name: str, direction: str) -> None:
+        """Open the journal, creating it and the study when they are new.
+
+        ``log`` is the path (absolute) of a file, or a database's log.
+        """
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        repair(path)
-        backend = JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path)))
+        self._shared = log if isinstance(log, SharedLog) else None
+        self._name, self._direction = name, direction
+        if self._shared is None:
+            self._open(_file(log))
+            return
+        while True:
+            with contextlib.suppress(Overtaken), self._shared.turn():
+                self._open(self._shared)
+                return
+            self._shared.forget()
+
+    def _open(self, backend: BaseJournalBackend) -> None:
         storage = JournalStorage(backend)
-        # A run folder holds one study; a recipe renamed since keeps it.
+        # A journal holds one study; a recipe renamed since keeps it.
         existing = optuna.get_all_study_names(storage)
         self._study = optuna.create_study(
             storage=storage,
-            study_name=existing[0] if existing else name,
-            direction=direction,
+            study_name=existing[0] if existing else self._name,
+            direction=self._direction,
             load_if_exists=True,
             # Nothing is drawn from this study; the default sampler would search at every report.
             sampler=optuna.samplers.RandomSampler(),
         )
         self._storage = storage
-        self._identifiers = [trial._trial_id for trial in self._study.get_trials(deepcopy=False)]
+        self._identifiers = [t._trial_id for t in self._study.get_trials(deepcopy=False)]
+
+    @contextlib.contextmanager
+    def turn(self) -> Iterator[dict[int, StudyTrial]]:
+        """Hold the study alone; yields the trials that others have changed or added, by number.
+
+        What is recorded within becomes true at its end, all of it or nothing. Raises ``Overtaken``
+        when nothing of it did. A file has one writer, whose turn it always is.
+        """
+        if self._shared is None:
+            yield {}
+            return
+        try:
+            with self._shared.turn() as entries:
+                yield self._take_in(entries)
+        except BaseException:
+            # What was recorded within is in memory, and nowhere else.
+            self._shared.forget()
+            raise
+
+    def _take_in(self, entries: list[dict[str, Any]]) -> dict[int, StudyTrial]:
+        if not entries:
+            return {}
+        trials = self._study.get_trials(deepcopy=False)
+        places = {trial._trial_id: trial.number for trial in trials}
+        changed = {places[entry["trial_id"]] for entry in entries if "trial_id" in entry}
+        changed |= set(range(len(self._identifiers), len(trials)))
+        self._identifiers = list(places)
+        return {number: restore(trials[number]) for number in sorted(changed)}
+
+    @property
+    def seconds(self) -> float:
+        """Search seconds spent, by all runs and machines."""
+        if self._shared is not None:
+            return self._shared.seconds
+        return float(self.attributes.get("seconds", 0.0))
+
+    def spend(self, seconds: float) -> None:
+        """Record the search seconds spent so far, in all; a database counts for itself."""
+        if self._shared is None:
+            self.set_attribute("seconds", seconds)
 
     @property
     def trials(self) -> list[StudyTrial]:

@@ -1,16 +1,18 @@
 """The study: ask for a configuration, report evaluations, tell ends, name the best.
 
-One controller owns it. What happens is written to the journal first; what to do next is decided by
-pure functions over the trials (``proposals``, ``rungs``, ``choice``).
+One controller owns it, or each of several machines in its turn. What happens is written to the
+journal first; what to do next is decided by pure functions over the trials (``proposals``,
+``rungs``, ``choice``).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from automl.events import FailureKind
 from automl.plan import Configuration, Plan
@@ -22,11 +24,22 @@ from automl.search.portfolio import Portfolio
 from automl.search.proposals import Accept
 from automl.search.pruning import Pruning
 from automl.search.rungs import Outlook, Verdict
+from automl.search.shared import Overtaken, SharedLog
 from automl.search.trial import Evaluation, State, StudyTrial
 
-__all__ = ["RETIRE_AFTER", "Evaluation", "Outlook", "State", "Study", "StudyTrial", "Verdict"]
+__all__ = [
+    "RETIRE_AFTER",
+    "Evaluation",
+    "Outlook",
+    "Overtaken",
+    "State",
+    "Study",
+    "StudyTrial",
+    "Verdict",
+]
 
 RETIRE_AFTER = 3
+Answer = TypeVar("Answer")
 
 
 class Study:
@@ -34,25 +47,111 @@ class Study:
 
     def __init__(
         self,
-        path: Path,
+        log: Path | SharedLog,
         plan: Plan,
         starts: Sequence[Configuration] = (),
         floor: float | None = None,
+        unable: Sequence[str] = (),
     ) -> None:
-        """Open (or create) the journal at ``path``.
+        """Open (or create) the journal: a file, or a log that several machines share.
 
         ``starts`` are configurations that similar studies found good; they are tried early.
-        ``floor`` is the value of a model without a neural network, where it is known.
+        ``floor`` is the value of a model without a neural network, where it is known. ``unable``
+        are candidates of the plan that this machine cannot train, though others may.
         """
         self.plan = plan
+        self.unable = frozenset(unable)
         self._portfolio = Portfolio(plan, starts, floor)
-        self._journal = Journal(path, plan.name, plan.goal.direction)
+        self._log = log
+        self.open()
+
+    def open(self) -> None:
+        """Read the journal from its beginning, forgetting what is not in it."""
+        self._journal = Journal(self._log, self.plan.name, self.plan.goal.direction)
         self._trials = self._journal.trials
-        self._pruning = Pruning(plan, self._trials)
-        self._feed = Feed(plan, self._journal.states)
-        self._values = PerTrial(lambda trial: rungs.values(trial, plan))
+        self._pruning = Pruning(self.plan, self._trials)
+        self._feed = Feed(self.plan, self._journal.states)
+        self._values = PerTrial(lambda trial: rungs.values(trial, self.plan))
         self._changes = 0
         self._best: tuple[int, StudyTrial | None] | None = None
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Hold the study alone, with all that other machines have made of it taken in.
+
+        Everything is recorded at its end, or nothing is: then ``Overtaken`` is raised, and the
+        study must be opened again. A study that is not shared is always held.
+        """
+        with self._journal.turn() as changed:
+            if changed:
+                self._take_in(changed)
+            yield
+
+    def in_turn(self, what: Callable[[], Answer]) -> Answer:
+        """Return what ``what`` returns in a turn; called again where others have overtaken it."""
+        while True:
+            try:
+                with self.turn():
+                    return what()
+            except Overtaken:
+                self.open()
+
+    def _take_in(self, changed: Mapping[int, StudyTrial]) -> None:
+        for number, trial in changed.items():
+            self._trials[number : number + 1] = [trial]
+        self._changes += 1
+        self._pruning = Pruning(self.plan, self._trials)
+        if self.plan.search.sampler == "nsga2":
+            self._feed = Feed(self.plan, self._journal.states)
+
+    @contextmanager
+    def presence(self, searching: bool = True) -> Iterator[None]:
+        """Be seen by the other machines that share the study, if any do."""
+        with self._log.presence(searching) if isinstance(self._log, SharedLog) else nullcontext():
+            yield
+
+    @property
+    def shared(self) -> bool:
+        """Whether several machines work on it."""
+        return isinstance(self._log, SharedLog)
+
+    @property
+    def box(self) -> str:
+        """This machine's name in a shared study; empty otherwise."""
+        return self._log.box if isinstance(self._log, SharedLog) else ""
+
+    def is_elsewhere(self, trial: StudyTrial) -> bool:
+        """Whether another machine, which is alive, is at work on the trial."""
+        mine = trial.box in ("", self.box) or trial.state != "running"
+        return not mine and isinstance(self._log, SharedLog) and self._log.is_alive(trial.box)
+
+    def elsewhere(self) -> frozenset[int]:
+        """Return the trials that other machines are at work on."""
+        return frozenset(trial.number for trial in self._trials if self.is_elsewhere(trial))
+
+    def untrainable(self) -> frozenset[int]:
+        """Return the trials that only other machines can go on with."""
+        return frozenset(
+            trial.number
+            for trial in self._trials
+            if trial.state == "running" and trial.configuration.candidate in self.unable
+        )
+
+    def orphan(self) -> StudyTrial | None:
+        """Return a trial that was begun and nobody is at work on, if there is one."""
+        if not self.shared:
+            return None
+        for trial in self._trials:
+            left = trial.state == "running" and not trial.paused and trial.box != self.box
+            able = trial.configuration.candidate not in self.unable
+            if left and able and not self.is_elsewhere(trial):
+                return trial
+        return None
+
+    def release(self, number: int) -> None:
+        """Let any machine go on with the trial; what it continues from is where all see it."""
+        if self._trials[number].box:
+            self._set(number, box="")
 
     @property
     def trials(self) -> tuple[StudyTrial, ...]:
@@ -62,7 +161,15 @@ class Study:
     @property
     def seconds(self) -> float:
         """Search seconds spent by all runs of this study so far."""
-        return float(self._journal.attributes.get("seconds", 0.0))
+        return self._journal.seconds
+
+    def attribute(self, key: str) -> Any:
+        """Return an attribute of the study; None where it has none of that name."""
+        return self._journal.attributes.get(key)
+
+    def set_attribute(self, key: str, value: Any) -> None:
+        """Record an attribute of the study: what can be written as JSON."""
+        self._journal.set_attribute(key, value)
 
     @property
     def ended(self) -> str:
@@ -75,12 +182,13 @@ class Study:
 
     def spend(self, seconds: float) -> None:
         """Record the search seconds spent so far, in all."""
-        self._journal.set_attribute("seconds", seconds)
+        self._journal.spend(seconds)
 
     def live_candidates(self) -> tuple[str, ...]:
-        """Return the ids of the plan's candidates that are not retired."""
-        retired = self.retired()
-        return tuple(c.id for c in self.plan.candidates if c.id not in retired)
+        """Return the ids of the plan's candidates that are not retired, and that this machine can
+        train."""
+        without = self.unable.union(self.retired())
+        return tuple(c.id for c in self.plan.candidates if c.id not in without)
 
     def retired(self) -> dict[str, str]:
         """Return candidates that failed ``RETIRE_AFTER`` times for one cause, with the reason."""
@@ -198,6 +306,8 @@ class Study:
             changes["passed"] = passed
         if trial.paused:
             changes["paused"] = False
+        if trial.box != self.box:
+            changes["box"] = self.box
         return self._keep(replace(self._set(number, **changes), checkpoint_bytes=0))
 
     def shrink(self, number: int, micro_batch: int | None) -> None:

@@ -54,6 +54,8 @@ class StudyTrial:
     """The trial whose configuration this one trains again with another seed."""
     checkpoint_bytes: int = 0
     """Size of the checkpoint it waits with."""
+    box: str = ""
+    """The machine at work on it, of those that share the study; empty: any may continue it."""
 
     def value(self, direction: str) -> float | None:
         """Return the best evaluation by ``direction``, or None before the first."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -25,11 +25,18 @@ WITHIN_REACH = 2.0
 """Standard errors of the metric: what is worse than the best by more is not trained again."""
 
 
+def delete(folder: Path) -> None:
+    """Delete the folder, if it is there."""
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 @dataclass(slots=True)
 class Upkeep:
     """What trials have left in their folders."""
 
     rundir: RunDir
+    remove: Callable[[Path], None] = delete
+    """Deletes a folder that may not be there."""
     _swept: set[int] = field(default_factory=set)
 
     def sweep(self, trials: Sequence[StudyTrial], plan: Plan) -> None:
@@ -39,9 +46,9 @@ class Upkeep:
             if trial.state == "running" or trial.number in self._swept:
                 continue
             folder = self.rundir.trial(trial.number)
-            shutil.rmtree(folder.checkpoints, ignore_errors=True)
+            self.remove(folder.checkpoints)
             if trial.number not in kept:
-                shutil.rmtree(folder.best, ignore_errors=True)
+                self.remove(folder.best)
                 self._swept.add(trial.number)
 
     def bytes_in_use(self, trials: Sequence[StudyTrial]) -> int:
