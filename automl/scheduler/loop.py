@@ -493,6 +493,7 @@ class Scheduler:
         if self._repeats is not None or self._closing in LEAVING:
             return False
         self._over = self._how_it_ended()
+        self.study.spend(self._hours.spent)
         self.study.end(self._over[1])
         self._tidy()
         self._closing = None

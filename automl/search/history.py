@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from automl.search.journal import restore
 from automl.search.trial import StudyTrial, best_of
@@ -16,6 +18,8 @@ class History:
     trials: tuple[StudyTrial, ...]
     seconds: float
     ended: str = ""
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    """Whatever else was recorded of the study."""
 
     def best(self, direction: str) -> StudyTrial | None:
         """Return the best trial so far by ``direction``."""
@@ -38,4 +42,4 @@ def read(path: Path) -> History:
     study = optuna.load_study(study_name=names[0], storage=storage)
     trials = tuple(restore(trial) for trial in study.get_trials(deepcopy=False))
     facts = study.user_attrs
-    return History(trials, float(facts.get("seconds", 0.0)), str(facts.get("ended", "")))
+    return History(trials, float(facts.get("seconds", 0.0)), str(facts.get("ended", "")), facts)

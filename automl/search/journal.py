@@ -163,9 +163,11 @@ class Journal:
         return float(self.attributes.get("seconds", 0.0))
 
     def spend(self, seconds: float) -> None:
-        """Record the search seconds spent so far, in all; a database counts for itself."""
+        """Record the search seconds spent so far, in all."""
         if self._shared is None:
             self.set_attribute("seconds", seconds)
+        elif self._shared.has_its_turn:  # the database counts by itself: for those who only look
+            self.set_attribute("seconds", self._shared.seconds)
 
     @property
     def trials(self) -> list[StudyTrial]:

@@ -155,9 +155,14 @@ class Database:
                 time.sleep(wait)
                 wait = min(2 * wait, LONGEST_WAIT)
 
-    def close(self) -> None:
-        """Let go of all connections."""
-        self._engine.dispose()
+    def studies(self) -> tuple[str, ...]:
+        """Return the names of the studies that are kept here."""
+        return self.insisting(self._studies)
+
+    def _studies(self) -> tuple[str, ...]:
+        with self.transaction() as connection:
+            found = connection.execute(select(_STUDY.c.name).order_by(_STUDY.c.name))
+            return tuple(name for (name,) in found)
 
 
 class SharedLog(BaseJournalBackend):  # type: ignore[misc]
@@ -207,6 +212,11 @@ class SharedLog(BaseJournalBackend):  # type: ignore[misc]
         known = len(self._entries)
         found = self._entries[log_number_from:] + self._new[max(0, log_number_from - known) :]
         return [json.loads(entry) for entry in found]
+
+    @property
+    def has_its_turn(self) -> bool:
+        """Whether entries may be added now."""
+        return self._connection is not None
 
     # -- turns --------------------------------------------------------------------------------
 
@@ -355,14 +365,15 @@ class SharedLog(BaseJournalBackend):  # type: ignore[misc]
         """Whether that machine has given a sign of life within its lease; asked within a turn."""
         asked_at, alive = self._alive
         if box not in alive or time.monotonic() - asked_at > self._lease / 6:
-            self._alive = time.monotonic(), self._living()
+            self._alive = time.monotonic(), self.machines()
         return box in self._alive[1]
 
     def is_alone(self) -> bool:
         """Whether no other machine is at work on the study; asked within a turn."""
-        return not self._living() - {self.box}
+        return not self.machines() - {self.box}
 
-    def _living(self) -> frozenset[str]:
+    def machines(self) -> frozenset[str]:
+        """Return the machines at work on the study; asked within a turn."""
         assert self._connection is not None
         try:
             with _named():

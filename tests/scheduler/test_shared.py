@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from automl.search import rungs, shared
 from automl.search.shared import Database, SharedLog
 from automl.search.study import Study, StudyTrial
 from tests import factories
-from tests.database import Postgres
+from tests.database import Postgres, serving
 from tests.scheduler.scripted import Scripted
 from tests.scheduler.test_scheduler import specify
 
@@ -217,11 +217,7 @@ def test_a_database_that_is_gone_for_good_pauses_what_runs(url: str, tmp_path: P
     assert trial.attempts == 2
 
 
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
-    yield server
-    server.stop()
+postgres = pytest.fixture(serving, scope="module", name="postgres")
 
 
 @pytest.mark.slow

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,14 +15,9 @@ from automl.search import shared
 from automl.search.shared import Database, Overtaken, SharedLog
 from automl.search.study import Evaluation, Study
 from tests import factories
-from tests.database import Postgres
+from tests.database import Postgres, serving
 
-
-@pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    server = Postgres(tmp_path_factory.mktemp("postgres"))
-    yield server
-    server.stop()
+postgres = pytest.fixture(serving, scope="module", name="postgres")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
