@@ -380,7 +380,9 @@ class _Run:
         preparation.starts(plan, self.rundir, self.listen)
         self.joined.agree_on_file(study, "starts", self.rundir.starts)
         starts = preparation.starts(plan, self.rundir, self.listen)
-        return self._study(plan, starts, floor, unable)
+        study = self._study(plan, starts, floor, unable)
+        study.rehearse()
+        return study
 
     def _floor(self) -> float:
         from automl.finish import data_refs, floor

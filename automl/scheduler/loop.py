@@ -44,6 +44,7 @@ LEAVING: tuple[Reason, ...] = ("interrupted", "disk_full")
 """Reasons to end the run as it is, to be continued."""
 SPEND_SECONDS = 10.0
 """How often the search time spent is recorded; what a kill -9 of the parent can lose."""
+SLEEP_SECONDS = 0.05
 LOOK_SECONDS = 0.5
 """How often a study that others write too is looked at while nothing happens here."""
 
@@ -118,7 +119,7 @@ class Scheduler:
                 with self.study.turn():
                     if self._turn():
                         return self._outcome()
-            self.sleep(0.05)
+            self.sleep(SLEEP_SECONDS)
 
     def _is_due(self) -> bool:
         """Whether to take a turn: always, unless others wait for theirs and nothing is new here."""
@@ -481,7 +482,7 @@ class Scheduler:
         self._close("storage_lost")
         deadline = self.clock() + self.limits.grace_seconds
         while self.clock() < deadline and any(map(_is_at_work, self._running)):
-            self.sleep(0.05)
+            self.sleep(SLEEP_SECONDS)
 
     # -- the end ----------------------------------------------------------------------------
 

@@ -39,6 +39,8 @@ __all__ = [
 ]
 
 RETIRE_AFTER = 3
+REHEARSED = 16
+"""Draws until a sampler no longer draws at random for want of trials."""
 Answer = TypeVar("Answer")
 
 
@@ -218,6 +220,19 @@ class Study:
         if self.plan.search.sampler == "nsga2":  # what cmaes leaves is a pickle: not kept
             self._journal.set(trial.number, "sampler", dict(self._feed.state(trial.number)))
         return trial
+
+    def rehearse(self) -> None:
+        """Draw some configurations for nothing: the first draws load libraries.
+
+        Done before a turn, while no other machine waits for it to end.
+        """
+        live, feed, made = self.live_candidates(), Feed(self.plan), list[StudyTrial]()
+        for number in range(REHEARSED):
+            drawn = proposals.propose(self._portfolio, made, live, lambda _: True, feed)
+            if drawn is None:
+                break
+            found = (Evaluation(1, 1, number / REHEARSED),)
+            made.append(StudyTrial(number, drawn, "complete", found))
 
     def settled(self) -> str | None:
         """Return why nothing more is likely to be gained, in words; see ``stopping``."""

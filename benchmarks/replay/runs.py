@@ -119,7 +119,7 @@ def _by_automl(
             tuple(Slot(index, (), 1, 1) for index in range(setting.workers)),
             rundir,
             Limits(seconds=setting.deadline, hang_seconds=math.inf),
-            lambda trial, slot: _specify(made, trial),
+            lambda trial, slot: specify(made, trial),
             clock=simulation.clock,
             sleep=simulation.sleep,
         ).run()
@@ -139,7 +139,8 @@ def _incumbents(
     return tuple(times), tuple(values)
 
 
-def _specify(plan: Plan, trial: StudyTrial) -> TrialSpec:
+def specify(plan: Plan, trial: StudyTrial) -> TrialSpec:
+    """Return what a worker of the trial would be told."""
     return TrialSpec(
         number=trial.number,
         task=plan.task,
