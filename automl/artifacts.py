@@ -59,7 +59,7 @@ class Artifacts:
             probe = self._path(f".probe-{uuid.uuid4().hex}")
             self._system.pipe_file(probe, b"")
             self._system.rm_file(probe)
-        except (ImportError, ValueError, OSError) as error:
+        except Exception as error:  # every store has its own
             raise InputError(f"artifacts {url} cannot be used: {error}") from None
 
     def put(self, name: str, folder: Path) -> None:
@@ -69,7 +69,7 @@ class Artifacts:
         same time, StorageLost when the place cannot be written to.
         """
         files = digests(folder)
-        before = self._listing(name)
+        before = self._insisting(partial(self._listing, name))
         if before is not None and dict(before.files) == files:
             return
         new = f"{name}.{uuid.uuid4().hex[:12]}"
@@ -93,7 +93,10 @@ class Artifacts:
         return self._insisting(partial(self._get, name, folder))
 
     def delete(self, name: str) -> None:
-        """Delete the folder, if it is there."""
+        """Delete the folder, if it is there; raises StorageLost as ``put`` does."""
+        self._insisting(partial(self._delete, name))
+
+    def _delete(self, name: str) -> None:
         found = self._listing(name)
         if found is not None:
             with suppress(FileNotFoundError):
@@ -156,18 +159,20 @@ class Artifacts:
         return f"{self._root}/{name}"
 
     def _insisting(self, what: Callable[[], Answer]) -> Answer:
-        """Call again, ever later, what a network or a store fails at; what is not there is not."""
-        for wait in (FIRST_WAIT * 2**index for index in range(TRIES - 1)):
+        """Call again, ever later, what a network or a store fails at; what is not there is not.
+
+        Every store raises its own kinds of error for the same causes.
+        """
+        for wait in (*(FIRST_WAIT * 2**index for index in range(TRIES - 1)), None):
             try:
                 return what()
             except FileNotFoundError:
                 raise
-            except OSError:
+            except Exception as error:
+                if wait is None:
+                    raise StorageLost(f"artifacts {self.url} cannot be used: {error}") from error
                 time.sleep(wait)
-        try:
-            return what()
-        except OSError as error:
-            raise StorageLost(f"artifacts {self.url} cannot be used: {error}") from error
+        raise AssertionError("unreachable")
 
 
 def digests(folder: Path) -> dict[str, str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from automl.artifacts import Artifacts, Changing
+from automl.errors import StorageLost
 from automl.executors import Executor, Handle, Slot
 from automl.rundir import TrialDir
 
@@ -128,4 +129,10 @@ class Carrier:
         name = name_of(folder)
         if name not in self._removed:
             self._removed.add(name)
-            self.pool.submit(self.artifacts.delete, name)
+            self.pool.submit(self._delete, name)
+
+    def _delete(self, name: str) -> None:
+        try:
+            self.artifacts.delete(name)
+        except StorageLost:  # asked again at the next sweep
+            self._removed.discard(name)
