@@ -226,7 +226,7 @@ class _Run:
         study = Study(self.rundir.study, self.compiled.plan)
         spent = self._spent(study)
         if spent is None:
-            study, outcome = self._search(gpus)
+            study, outcome = self._search()
         else:
             outcome = spent
         if outcome == "interrupted":
@@ -278,14 +278,12 @@ class _Run:
         self.listen(StageBegan("search", f"finished: {why}; a larger budget continues it"))
         return outcome
 
-    def _search(self, gpus: tuple[str, ...]) -> tuple[Study, Outcome]:
+    def _search(self) -> tuple[Study, Outcome]:
         """Search as long as the budget lasts."""
         from automl.search.study import Study
 
         floor = self._floor()
-        found = preparation.ground(
-            self.compiled.plan, self._model_refs(), self.rundir, gpus, self.listen
-        )
+        found = preparation.ground(self.compiled.plan, self._model_refs(), self.rundir, self.listen)
         starts = preparation.starts(found.plan, self.rundir, self.listen)
         study = Study(self.rundir.study, found.plan, starts, floor)
         scheduler = preparation.scheduler(study, found, self.rundir, self.listen, self.interrupts)
