@@ -15,6 +15,11 @@ from automl.errors import InputError, Problem
 from automl.executors import Slot, _slots
 from automl.plan import DevicePlan
 
+_WISHES = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_ENABLE_AUTO_CONNECT": "0",  # else a call after the cluster was lost starts one of its own
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # else it warns of what will change
+}
 ANSWER_SECONDS = 120.0
 """What a node may take to answer; starting a process on a busy one takes a while."""
 
@@ -31,8 +36,8 @@ class Node:
 
 def library() -> Any:
     """Return the module ``ray``, imported quietly; InputError says how to install it."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    for name, value in _WISHES.items():
+        os.environ.setdefault(name, value)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -70,8 +70,9 @@ class RayHandle:
     def waits(self) -> bool:
         """Return whether the cluster has no room for the trial yet."""
         if not self._placed and self.code is None:
-            state = self.ray.util.placement_group_table(self.group)["state"]
-            self._placed = state not in ("PENDING", "PREPARED")
+            with contextlib.suppress(self.ray.exceptions.RayError, ConnectionError):
+                state = self.ray.util.placement_group_table(self.group).get("state")
+                self._placed = state not in ("PENDING", "PREPARED")
         return not self._placed
 
     def _look(self) -> None:

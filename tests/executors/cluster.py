@@ -13,6 +13,7 @@ import pytest
 
 from automl import executors
 from automl.executors import Slot
+from automl.executors._cluster import library
 from automl.plan import DevicePlan
 from tests.conftest import ROOT
 
@@ -30,11 +31,10 @@ HEALTH = {
 def cluster(nodes: int = 2, cpus: int = 1) -> Iterator[Any]:
     """A cluster of ``nodes`` with ``cpus`` each; the first is its head."""
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'automl[ray]'")
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     os.environ["PYTHONPATH"] = os.pathsep.join(
         filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))
     )
-    import ray
+    ray = library()
     from ray.cluster_utils import Cluster
 
     with warnings.catch_warnings():
@@ -63,5 +63,6 @@ def wishes(address: str, per_trial: int = 1) -> DevicePlan:
 
 
 def connect(made: Any, folder: Path, per_trial: int = 1) -> tuple[Slot, ...]:
-    """Connect this process to the cluster and return the slots."""
+    """Connect this process to the cluster, and no longer to another, and return the slots."""
+    library().shutdown()
     return executors.get("ray").slots(wishes(made.address, per_trial), folder, ())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -15,12 +14,13 @@ import pytest
 
 from automl import executors
 from automl.errors import InputError
-from automl.events import Failed, Finished, Paused, Reported, Started
+from automl.events import Failed, Finished, Paused, Reported, Started, Tail
 from automl.executors import Slot
 from automl.executors._cluster import Node, lay_out
 from automl.executors._processes import belonging
 from automl.forkserver import LOST
 from automl.plan import DevicePlan
+from automl.rundir import TrialDir
 from tests.conftest import ROOT
 from tests.executors.cluster import cluster, connect, wishes
 from tests.executors.test_conformance import handles, wait  # noqa: F401
@@ -171,22 +171,62 @@ def test_a_worker_whose_run_was_killed_saves_and_leaves(made, bench, tmp_path): 
     assert isinstance(bench.events(trial)[-1], Paused)
 
 
+def lies_on(handle: Any, node: Any) -> bool:
+    """Whether the trial's one process is on that node of the cluster."""
+    from ray.util import placement_group_table
+
+    return placement_group_table(handle.group)["bundles_to_node_id"][0] == node.node_id
+
+
 @pytest.mark.slow
 def test_a_node_that_dies_is_lost_and_the_trial_goes_on_elsewhere(bench, handles, tmp_path):  # noqa: F811
     with cluster() as made:
         connect(made, tmp_path)
-        blocked = bench.trial("first", hyperparameters={"epochs": 500})
-        handles.append(RAY.start(blocked, SLOT))
-        until(lambda: bench.events(blocked, Reported))
-        node = next(each for each in made.worker_nodes if lends(each, handles[0]))
+        trials = [bench.trial(name, hyperparameters={"epochs": 500}) for name in ("one", "two")]
+        handles += [RAY.start(trial, SLOT) for trial in trials]
+        until(lambda: all(bench.events(trial, Reported) for trial in trials))
+        (node,) = made.worker_nodes
+        lost = next(number for number in (0, 1) if lies_on(handles[number], node))
         made.remove_node(node, allow_graceful=False)
-        assert wait(handles[0]) == LOST
-        failed = bench.events(blocked)[-1]
+        assert wait(handles[lost]) == LOST
+        failed = bench.events(trials[lost])[-1]
         assert isinstance(failed, Failed)
         assert failed.kind == "lost"
-        until(lambda: not belonging(blocked.root))
-        bench.respec(blocked, hyperparameters={"epochs": 500})
-        handles.append(RAY.start(blocked, SLOT))
-        until(lambda: len(bench.events(blocked, Started)) == 2)
-        handles[1].kill()
-        assert not belonging(blocked.root)
+        until(lambda: not belonging(trials[lost].root))
+        handles.append(RAY.start(trials[lost], SLOT))
+        assert handles[2].waits()  # the node that is left is taken
+        handles[1 - lost].kill()
+        until(lambda: len(bench.events(trials[lost], Started)) == 2)
+        handles[2].kill()
+        assert not belonging(trials[lost].root)
+
+
+@pytest.mark.slow
+def test_a_whole_run_goes_through_the_cluster_and_outlives_a_node(project, environment):  # noqa: F811
+    recipe = project / "weather.yaml"
+    text = recipe.read_text().replace("{threads: 1,", "{executor: ray, threads: 1,")
+    recipe.write_text(text.replace("epochs: 2,", "method: full, epochs: 60,"))
+    with cluster() as made:
+        run = subprocess.Popen(
+            [sys.executable, "-m", "automl", "run", "weather.yaml"],
+            cwd=project,
+            env={**environment, "RAY_ADDRESS": made.address},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        folders = [TrialDir(project / "runs" / "weather" / "trials" / f"000{n}") for n in (0, 1)]
+        until(lambda: all(said(folder, Started) for folder in folders), 200)
+        (node,) = made.worker_nodes
+        made.remove_node(node, allow_graceful=False)
+        printed, _ = run.communicate(timeout=300)
+    assert run.returncode == 0, printed
+    assert "winner: trial" in printed
+    assert "trying again" in printed
+    failed = [event for folder in folders for event in said(folder, Failed)]
+    assert [event.kind for event in failed] == ["lost"]
+    assert all(isinstance(said(folder)[-1], Finished) for folder in folders)
+
+
+def said(trial: TrialDir, *kinds: type) -> list[Any]:
+    return [each for each in Tail(trial.metrics).read() if not kinds or isinstance(each, kinds)]
