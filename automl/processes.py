@@ -131,14 +131,15 @@ def call(
     *,
     threads: int,
     devices: tuple[str, ...] = (),
-    begin: Callable[[Order], Process] = start,
+    begin: Callable[[Order], Process] | None = None,
 ) -> Any:
     """Run a job that is not a trial in a worker process and return its ``result`` document.
 
-    ``directory`` keeps spec.json, result.json and log.txt; ``begin`` starts the process. Raises
-    JobFailed with the end of the log when the process leaves without a result, OSError (ENOSPC)
-    where the disk is full; one that was killed is given a second try.
+    ``directory`` keeps spec.json, result.json and log.txt; ``begin`` starts the process, left
+    out ``start``. Raises JobFailed with the end of the log when the process leaves without a
+    result, OSError (ENOSPC) where the disk is full; one that was killed is given a second try.
     """
+    begin = begin or start
     directory.mkdir(parents=True, exist_ok=True)
     path, log = directory / "spec.json", directory / "log.txt"
     (directory / RESULT).unlink(missing_ok=True)

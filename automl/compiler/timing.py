@@ -130,12 +130,12 @@ def settings(
     share: Share,
     rundir: RunDir,
     say: Callable[[str], None],
-    begin: Callable[[Order], Process] = processes.start,
+    begin: Callable[[Order], Process] | None = None,
 ) -> dict[str, Setting]:
     """Return each candidate's setting: remembered, or measured now.
 
-    ``say`` hears of every measurement before ``begin`` starts it. A candidate that cannot be
-    measured is ``refused``, and measured again next time.
+    ``say`` hears of every measurement before ``begin``, or else this machine, starts it. A
+    candidate that cannot be measured is ``refused``, and measured again next time.
     """
     found = {}
     for candidate in plan.candidates:
@@ -184,7 +184,7 @@ def _spec(
     )
 
 
-def _measured(spec: MeasureSpec, folder: Path, begin: Callable[[Order], Process]) -> Setting:
+def _measured(spec: MeasureSpec, folder: Path, begin: Callable[[Order], Process] | None) -> Setting:
     try:
         result: jobs.MeasureResult = processes.call(
             spec,

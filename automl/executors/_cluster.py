@@ -65,6 +65,8 @@ def connect(address: str) -> Any:
         why = str(error).strip().partition("\n")[0]
         hint = "`ray start --head` on one machine, `ray start --address=HOST:6379` on the others"
         raise InputError(Problem(f"no Ray cluster at {address}: {why}", hint=hint)) from error
+    # What a dying node says last; no setting of Ray's keeps it from the screen.
+    ray._private.worker.print_to_stdstream = lambda *_, **__: None
     return ray
 
 
