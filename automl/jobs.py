@@ -6,8 +6,9 @@ Specs hold absolute paths: they never leave the run folder of the machine that w
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -348,10 +349,16 @@ class MeasureResult:
 
 RESULT = "result.json"
 """Beside its spec: what a job that is not a trial has answered."""
+_PARENT = "AUTOML_PARENT"
+
+
+def parent_environment(parent: Parent) -> dict[str, str]:
+    """Return what tells a worker that its parent is this one: its spec's is on another machine."""
+    return {_PARENT: json.dumps(asdict(parent))}
 
 
 def read_spec(path: Path) -> Spec:
-    """Return the spec at ``path``, whichever kind it is."""
+    """Return the spec at ``path``, whichever kind; ``parent_environment`` wins over its parent."""
     kinds = {
         kind.__dataclass_fields__["schema"].default: kind
         for kind in (
@@ -366,4 +373,6 @@ def read_spec(path: Path) -> Spec:
     }
     name = json.loads(path.read_bytes()).get("schema")
     found: Spec = documents.read(kinds[name], path)  # type: ignore[assignment]
+    if isinstance(found, TrialSpec) and _PARENT in os.environ:
+        return replace(found, parent=Parent(**json.loads(os.environ[_PARENT])))
     return found

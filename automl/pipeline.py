@@ -259,7 +259,7 @@ class _Run:
             self.joined.agree(study, self.compiled.plan)
         spent = self._spent(study)
         if spent is None:
-            study, outcome = self._search(gpus)
+            study, outcome = self._search()
         else:
             outcome = spent
         if outcome == "interrupted":
@@ -339,12 +339,10 @@ class _Run:
         self.listen(StageBegan("search", f"finished: {why}; a larger budget continues it"))
         return outcome
 
-    def _search(self, gpus: tuple[str, ...]) -> tuple[Study, Outcome]:
+    def _search(self) -> tuple[Study, Outcome]:
         """Search as long as the budget lasts."""
         floor = self._floor()
-        found = preparation.ground(
-            self.compiled.plan, self._model_refs(), self.rundir, gpus, self.listen
-        )
+        found = preparation.ground(self.compiled.plan, self._model_refs(), self.rundir, self.listen)
         study = self._ready(found, floor)
         scheduler = preparation.scheduler(
             study,

@@ -209,6 +209,8 @@ class DevicePlan:
     trials_per_device: int
     threads: int | None
     precision: Precision
+    address: str | None = None
+    """Where the cluster is; null for an executor of this machine."""
 
 
 @dataclass(frozen=True, slots=True)

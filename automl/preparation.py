@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import psutil
@@ -80,21 +81,28 @@ def ground(
     plan: Plan,
     models: Mapping[str, ModelRef],
     rundir: RunDir,
-    gpus: tuple[str, ...],
     listen: Listen,
 ) -> Ground:
-    """Measure each candidate on this machine, leaving out those that cannot be trained here.
+    """Measure each candidate where trials run, leaving out those that cannot be trained there.
 
-    Raises StudyFailed, with each reason, when none can.
+    Raises StudyFailed, with each reason, when none can, InputError where no trial could be started.
     """
-    from automl.executors._slots import lay_out
+    from automl import executors
     from automl.finish import data_refs
 
-    slots = tuple(lay_out(plan.devices, gpus, machine.physical_cores()))
+    executor = executors.get(plan.devices.executor)
+    reads = [Path(model.path) for model in models.values()]
+    slots = executor.slots(plan.devices, rundir.root, reads)
     data = data_refs(plan, rundir)
-    share = timing.Share(slots[0].threads, slots[0].devices[:1], len(slots))
+    alone = replace(slots[0], devices=slots[0].devices[:1], processes=1)
     settings = timing.settings(
-        plan, models, data, share, rundir, lambda text: listen(StageBegan("measure", text))
+        plan,
+        models,
+        data,
+        timing.Share(alone.threads, alone.devices, len(slots)),
+        rundir,
+        lambda text: listen(StageBegan("measure", text)),
+        lambda order: executor.start_job(order, alone),
     )
     refused = [
         Refusal(each.reference, settings[each.id].refused or "")

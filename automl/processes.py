@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,23 +125,30 @@ def run_command(arguments: list[str], order: Order) -> subprocess.Popen[bytes]:
 
 
 def call(
-    spec: Spec, result: type[Any], directory: Path, *, threads: int, devices: tuple[str, ...] = ()
+    spec: Spec,
+    result: type[Any],
+    directory: Path,
+    *,
+    threads: int,
+    devices: tuple[str, ...] = (),
+    begin: Callable[[Order], Process] | None = None,
 ) -> Any:
     """Run a job that is not a trial in a worker process and return its ``result`` document.
 
-    ``directory`` keeps spec.json, result.json and log.txt. Raises JobFailed with the end of the
-    log when the process leaves without a result, OSError (ENOSPC) where the disk is full; one that
-    was killed is given a second try.
+    ``directory`` keeps spec.json, result.json and log.txt; ``begin`` starts the process, left
+    out ``start``. Raises JobFailed with the end of the log when the process leaves without a
+    result, OSError (ENOSPC) where the disk is full; one that was killed is given a second try.
     """
+    begin = begin or start
     directory.mkdir(parents=True, exist_ok=True)
     path, log = directory / "spec.json", directory / "log.txt"
     (directory / RESULT).unlink(missing_ok=True)
     log.unlink(missing_ok=True)
     documents.write(path, spec)
     order = Order(path.absolute(), log.absolute(), environment(threads, devices))
-    code = _ended(start(order))
+    code = _ended(begin(order))
     if code == -signal.SIGKILL:  # the system did that, or a person: the job itself doesn't
-        code = _ended(start(order))
+        code = _ended(begin(order))
     if code != 0 or not (directory / RESULT).exists():
         if machine.is_full(directory):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(directory))

@@ -76,6 +76,9 @@ class Pretended:
     def kill(self) -> None:
         pass
 
+    def waits(self) -> bool:
+        return False
+
 
 @dataclass
 class Pretending:

@@ -59,13 +59,16 @@ class Measured:
 
 
 def measured(plan: Plan) -> dict[str, Measured]:
-    """Return candidate → what its training costs here, of those measured before."""
-    from automl import machine
-    from automl.compiler import timing
-    from automl.executors._slots import lay_out
+    """Return candidate → what its training costs here, of those measured before.
 
-    gpus = tuple(gpu.id for gpu in machine.gpus())
-    slots = len(lay_out(plan.devices, gpus, machine.physical_cores()))
+    What it costs on a cluster is not shown: no cluster is needed to see a plan.
+    """
+    from automl.compiler import timing
+    from automl.executors._slots import over_this_machine
+
+    if plan.devices.address is not None:
+        return {}
+    slots = len(over_this_machine(plan.devices))
     found = {}
     for candidate in plan.candidates:
         setting = timing.known(plan, candidate, slots)

@@ -19,7 +19,7 @@ from automl import tasks
 from automl.compiler import checks, grids, limits, memory, objectives, rungs, screening
 from automl.compiler.candidates import Resolution, Terms, candidate, resolve
 from automl.compiler.inspection import Question, inspect
-from automl.compiler.verify import verify
+from automl.compiler.verify import CLUSTER, verify
 from automl.errors import CandidateError, Problem, RecipeError
 from automl.plan import (
     BudgetPlan,
@@ -224,6 +224,7 @@ def _plan(
             devices.trials_per_device,
             devices.threads,
             devices.precision,
+            devices.address if devices.executor == CLUSTER else None,
         ),
         checks=tuple(recipe.checks),
         export=ExportPlan(

@@ -21,6 +21,7 @@ from automl.compiler.space import batch_sizes
 from automl.errors import JobFailed
 from automl.jobs import BatchCost, DataRef, MeasureSpec, ModelRef
 from automl.plan import Candidate, Configuration, Plan, Scalar
+from automl.processes import Order, Process
 from automl.rundir import RunDir
 
 FixedPrecision = Literal["fp32", "bf16", "fp16"]
@@ -129,11 +130,12 @@ def settings(
     share: Share,
     rundir: RunDir,
     say: Callable[[str], None],
+    begin: Callable[[Order], Process] | None = None,
 ) -> dict[str, Setting]:
     """Return each candidate's setting: remembered, or measured now.
 
-    ``say`` hears of every measurement before it starts. A candidate that cannot be measured is
-    ``refused``, and measured again next time.
+    ``say`` hears of every measurement before ``begin``, or else this machine, starts it. A
+    candidate that cannot be measured is ``refused``, and measured again next time.
     """
     found = {}
     for candidate in plan.candidates:
@@ -141,7 +143,7 @@ def settings(
         if setting is None:
             say(f"seconds a step of {candidate.id}")
             spec = _spec(plan, candidate, models[candidate.id], data[candidate.id], share, rundir)
-            setting = _measured(spec, rundir.job(f"measure-{candidate.id}"))
+            setting = _measured(spec, rundir.job(f"measure-{candidate.id}"), begin)
             if setting.refused is None:
                 remember(plan, candidate, share.slots, setting)
         found[candidate.id] = setting
@@ -182,10 +184,15 @@ def _spec(
     )
 
 
-def _measured(spec: MeasureSpec, folder: Path) -> Setting:
+def _measured(spec: MeasureSpec, folder: Path, begin: Callable[[Order], Process] | None) -> Setting:
     try:
         result: jobs.MeasureResult = processes.call(
-            spec, jobs.MeasureResult, folder, threads=max(spec.threads), devices=spec.devices
+            spec,
+            jobs.MeasureResult,
+            folder,
+            threads=max(spec.threads),
+            devices=spec.devices,
+            begin=begin,
         )
     except JobFailed as error:
         last = error.log_tail.strip().splitlines()

@@ -19,6 +19,8 @@ from automl.tasks import Task
 
 EXECUTORS, EXPORTERS = "automl.executors", "automl.exporters"
 """Looked up in the registry by name: both stand above the compiler."""
+CLUSTER = "ray"
+"""The executor whose machines have an address."""
 
 
 def load_verified(path: Path) -> LoadedRecipe:
@@ -194,6 +196,12 @@ def _device_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
     if name not in known:
         yield loaded.problem(
             ("devices", "executor"), f"there is no executor {name!r}", value=name, known=known
+        )
+    elif name != CLUSTER and "address" in loaded.recipe.devices.model_fields_set:
+        yield loaded.problem(
+            ("devices", "address"),
+            f"address is the Ray cluster's; the executor {name} has none",
+            hint=f"`executor: {CLUSTER}`, or delete address",
         )
 
 

@@ -8,6 +8,7 @@ executor that it is made of.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ from pathlib import Path
 from automl.artifacts import Artifacts, Changing
 from automl.errors import StorageLost
 from automl.executors import Executor, Handle, Slot
+from automl.plan import DevicePlan
+from automl.processes import Order, Process
 from automl.rundir import TrialDir
 
 AT_ONCE = 4
@@ -68,6 +71,10 @@ class CarriedHandle:
         if self._inner is not None:
             self._inner.kill()
 
+    def waits(self) -> bool:
+        """Return whether it has not begun yet, or is over but for copying what it left."""
+        return self._inner is None or self._last is not None or self._inner.waits()
+
     def _copy_news(self) -> None:
         """Copy a checkpoint that is new, unless the one before is still on its way."""
         if self._copied is not None and not self._copied.done():
@@ -96,6 +103,14 @@ class Carrier:
     def name(self) -> str:
         """That of the executor it is made of."""
         return self.inner.name
+
+    def slots(self, plan: DevicePlan, folder: Path, reads: Sequence[Path]) -> tuple[Slot, ...]:
+        """Lay trials over devices as the executor it is made of does."""
+        return self.inner.slots(plan, folder, reads)
+
+    def start_job(self, order: Order, slot: Slot) -> Process:
+        """Start the job as the executor it is made of does."""
+        return self.inner.start_job(order, slot)
 
     def settle(self, trial: TrialDir) -> None:
         """Wait for orphans, then copy what they left."""

@@ -18,6 +18,8 @@ from automl.forkserver import Note
 from automl.rundir import TrialDir
 
 MARK = "AUTOML_TRIAL"
+ORPHAN_SECONDS = 30.0
+"""What a worker may take to notice that its parent is gone, and to save."""
 
 
 def belonging(trial: Path) -> list[psutil.Process]:
@@ -59,9 +61,9 @@ def end(trial: Path, *, grace_seconds: float = 2.0) -> None:
     psutil.wait_procs(belonging(trial), timeout=10)
 
 
-def outlast(trial: Path, seconds: float) -> None:
-    """Wait up to ``seconds`` until no process of the trial is left, then end the rest."""
+def outlast(trial: Path) -> None:
+    """Wait for ORPHAN_SECONDS until no process of the trial is left, then end the rest."""
     processes = belonging(trial)
     if processes:
-        psutil.wait_procs(processes, timeout=seconds)
+        psutil.wait_procs(processes, timeout=ORPHAN_SECONDS)
         end(trial)

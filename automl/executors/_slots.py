@@ -1,12 +1,19 @@
-"""Laying trials over devices: a pure function of the plan's wishes and what the machine has."""
+"""Laying trials over devices: pure functions of the plan's wishes and what there is."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from automl import machine
 from automl.errors import InputError
 from automl.executors import Slot
 from automl.plan import DevicePlan
+
+
+def over_this_machine(plan: DevicePlan) -> tuple[Slot, ...]:
+    """Return the slots of the machine this runs on; raises InputError as ``lay_out`` does."""
+    gpus = tuple(gpu.id for gpu in machine.gpus())
+    return lay_out(plan, gpus, machine.physical_cores())
 
 
 def lay_out(plan: DevicePlan, gpus: Sequence[str], cores: int) -> tuple[Slot, ...]:
@@ -36,5 +43,6 @@ def lay_out(plan: DevicePlan, gpus: Sequence[str], cores: int) -> tuple[Slot, ..
         held = [()] * plan.trials_per_device
     threads = plan.threads or max(1, cores // (len(held) * plan.per_trial))
     return tuple(
-        Slot(index, devices, threads, plan.per_trial) for index, devices in enumerate(held)
+        Slot(index, devices, threads, plan.per_trial, 1 / plan.trials_per_device)
+        for index, devices in enumerate(held)
     )

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from automl import processes
 from automl.errors import InputError
-from automl.executors import Executor, Slot
+from automl.executors import Executor, Slot, _slots
+from automl.plan import DevicePlan
+from automl.processes import Order, Process
 from automl.rundir import TrialDir
 
 
@@ -41,12 +46,20 @@ class InlineHandle:
         self.trial.request("stop")
         self.thread.join()
 
+    def waits(self) -> bool:
+        """Return False: it was started at once."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class InlineExecutor:
     """Runs trials on threads of this process; several processes a trial are refused."""
 
     name: str = "inline"
+
+    def slots(self, plan: DevicePlan, folder: Path, reads: Sequence[Path]) -> tuple[Slot, ...]:
+        """Lay trials over this machine's GPUs, or its cores."""
+        return _slots.over_this_machine(plan)
 
     def settle(self, trial: TrialDir) -> None:
         """Nothing to wait for: threads die with their process."""
@@ -56,6 +69,10 @@ class InlineExecutor:
         if slot.processes > 1:
             raise InputError("the inline executor runs one process per trial; use executor: local")
         return InlineHandle(trial)
+
+    def start_job(self, order: Order, slot: Slot) -> Process:
+        """Start the job in a process of its own: what it measures is not this one."""
+        return processes.start(order)
 
 
 EXECUTOR: Executor = InlineExecutor()

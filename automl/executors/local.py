@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from automl import processes
-from automl.executors import Executor, Slot, _launch, _processes
-from automl.processes import Process
+from automl.executors import Executor, Slot, _launch, _processes, _slots
+from automl.plan import DevicePlan
+from automl.processes import Order, Process
 from automl.rundir import TrialDir
-
-ORPHAN_SECONDS = 30.0
-"""What a worker may take to notice that its parent is gone, and to save."""
 
 
 @dataclass(slots=True)
@@ -30,6 +30,10 @@ class LocalHandle:
         self.process.kill()
         self.process.wait()
 
+    def waits(self) -> bool:
+        """Return False: it was started at once."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class LocalExecutor:
@@ -37,9 +41,13 @@ class LocalExecutor:
 
     name: str = "local"
 
+    def slots(self, plan: DevicePlan, folder: Path, reads: Sequence[Path]) -> tuple[Slot, ...]:
+        """Lay trials over this machine's GPUs, or its cores."""
+        return _slots.over_this_machine(plan)
+
     def settle(self, trial: TrialDir) -> None:
         """Give orphans of the trial time to save and leave, then end those that are left."""
-        _processes.outlast(trial.root, ORPHAN_SECONDS)
+        _processes.outlast(trial.root)
 
     def start(self, trial: TrialDir, slot: Slot) -> LocalHandle:
         """Start the trial's process or processes; what they print is appended to the log."""
@@ -51,6 +59,10 @@ class LocalExecutor:
         environment |= _launch.launch_environment(slot.devices)
         command = _launch.launch_command(trial.spec, slot.processes)
         return LocalHandle(trial, processes.run_command(command, order))
+
+    def start_job(self, order: Order, slot: Slot) -> Process:
+        """Start the job as any other on this machine."""
+        return processes.start(order)
 
 
 EXECUTOR: Executor = LocalExecutor()

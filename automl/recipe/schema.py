@@ -279,7 +279,11 @@ class Devices(Section):
     """What trials run on."""
 
     executor: Text = "local"
-    """`local` (a process per trial) or `inline` (in this process, for debugging)."""
+    """`local` (a process per trial), `ray` (on the machines of a Ray cluster) or `inline` (in this
+    process, for debugging)."""
+    address: Text = "auto"
+    """With `ray`: the cluster, as `host:port` or `ray://host:port`; `auto` is the one that this
+    machine belongs to."""
     per_trial: Annotated[int, Field(ge=1)] = 1
     """Devices (GPUs, or processes on CPU) that one trial uses, through accelerate."""
     trials_per_device: Annotated[int, Field(ge=1)] = 1

@@ -452,6 +452,8 @@ class Scheduler:
     def _watch_attempt(self, attempt: Attempt) -> None:
         now = self.clock()
         limit = self.limits.trial_seconds
+        if attempt.handle.waits():
+            attempt.started = attempt.heard = now
         if attempt.asked is not None:
             if now - attempt.asked_at > self.limits.grace_seconds:
                 attempt.handle.kill()

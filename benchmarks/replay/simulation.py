@@ -121,6 +121,10 @@ class Worker:
         if self.code is None:
             self.code = -9
 
+    def waits(self) -> bool:
+        """Return False: there is always room for it."""
+        return False
+
     def answer(self) -> bool:
         """Do what is asked for, if anything; return whether there was something."""
         asked = self.trial.requested()

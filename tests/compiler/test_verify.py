@@ -70,6 +70,8 @@ CASES = [
     ("search: {space: {batch_size: [8, 0]}}", "batch_size must be from 1 to 65536, not 0", None),
     ("search: {space: {method: lora}}", "method can be full or probe so far", None),
     ("devices: {executor: locl}", "there is no executor 'locl'", "did you mean 'local'?"),
+    ("devices: {address: 'head:6379'}", "address is the Ray cluster's; the executor local has none",
+     "`executor: ray`, or delete address"),
     ("export: {formats: [safetensor]}", "there is no export format 'safetensor'",
      "did you mean 'safetensors'?"),
     ("export: {push_to_hub: mine}", "'mine' is no hub repository", "write owner/name"),

@@ -14,6 +14,7 @@ from automl.errors import InputError
 from automl.events import Failed, Finished, Paused, Reported, Started, Stopped
 from automl.executors import Executor, Handle, Slot
 from automl.executors._processes import belonging
+from tests.executors.cluster import cluster, connect
 from tests.worker.conftest import bench, data, fault, tokens  # noqa: F401
 
 pytestmark = pytest.mark.slow
@@ -21,8 +22,15 @@ SLOT = Slot(0, (), 1, 1)
 
 
 @pytest.fixture(params=[*executors.names(), "local, preloaded"], scope="module")
-def executor(request: pytest.FixtureRequest) -> Iterator[Executor]:
+def executor(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Executor]:
     name, _, way = request.param.partition(", ")
+    if name == "ray":
+        with cluster() as made:
+            connect(made, tmp_path_factory.mktemp("run"))
+            yield executors.get(name)
+        return
     with processes.preloaded() if way else nullcontext():
         yield executors.get(name)
 
