@@ -10,14 +10,15 @@ import hashlib
 import socket
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from automl import documents
-from automl.errors import DriftError, InputError, Problem, RunFolderError
+from automl.errors import DriftError, InputError, Interrupted, Problem, RunFolderError
 from automl.events import RunEvent, StageBegan
 from automl.plan import Plan
 from automl.recipe import LoadedRecipe
@@ -139,7 +140,8 @@ class Membership:
         from automl.search.shared import Database, SharedLog
 
         self.artifacts = Artifacts(f"{shared.artifacts.rstrip('/')}/{name}")
-        self._name, self._rundir, self._listen = name, rundir, listen
+        self._name, self._rundir = name, rundir
+        self._listen, self._interrupts = listen, interrupts
         database = Database(shared.storage)
         database.say = lambda text: listen(StageBegan("storage", text))
         database.gives_up = lambda: interrupts() > 0
@@ -165,6 +167,12 @@ class Membership:
         box = f"{socket.gethostname()}-{uuid.uuid4().hex[:8]}"
         documents.write(path, Box(box, self._name, storage))
         return box
+
+    @contextmanager
+    def presence(self) -> Iterator[None]:
+        """Be seen by the other machines."""
+        with self.log.presence(searching=False):
+            yield
 
     def agree(self, study: Study, plan: Plan) -> None:
         """Make sure that all machines mean the same by the study: what the first one means.
@@ -204,21 +212,18 @@ class Membership:
         Whoever comes first calls ``conclude``; the others wait, and take over when it dies. With
         ``fetch`` the bundle comes here, too. Requires that the study has ended.
         """
-        with study.presence(searching=False):
-            while True:
-                mine = study.in_turn(lambda: self._claim(study))
-                if mine == "wait":
-                    time.sleep(WAIT_SECONDS)
-                    continue
-                if mine == "ours":
-                    self._conclude(study, conclude)
-                else:
-                    self.artifacts.get("finish", self._rundir.finish)
-                    if fetch:
-                        self.artifacts.get("bundle", self._rundir.bundle)
-                return
+        while (whose := study.in_turn(lambda: self._claim(study))) == "another's":
+            if self._interrupts():
+                raise Interrupted("interrupted while another machine writes the bundle")
+            time.sleep(WAIT_SECONDS)
+        if whose == "ours":
+            self._conclude(study, conclude)
+            return
+        self.artifacts.get("finish", self._rundir.finish)
+        if fetch:
+            self.artifacts.get("bundle", self._rundir.bundle)
 
-    def _claim(self, study: Study) -> Literal["ours", "wait", "done"]:
+    def _claim(self, study: Study) -> Literal["ours", "another's", "done"]:
         """Who concludes: this machine, another, or has it been done."""
         facts: dict[str, Any] = study.attribute("finish") or {}
         come_to = _come_to(study)
@@ -226,7 +231,7 @@ class Membership:
             return "done"
         box = facts.get("box", "")
         if facts.get("of") == come_to and box != study.box and self.log.is_alive(box):
-            return "wait"
+            return "another's"
         study.set_attribute("finish", {"of": come_to, "box": study.box, "done": False})
         return "ours"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -139,7 +140,8 @@ def run(
             raise Interrupted("interrupted before the search began; nothing was lost")
         joined = _joined(shared, compiled.plan, rundir, listen, interrupts)
         try:
-            return _Run(loaded, rundir, compiled, listen, interrupts, joined, fetch).go()
+            with joined.presence() if joined else nullcontext():
+                return _Run(loaded, rundir, compiled, listen, interrupts, joined, fetch).go()
         except StorageLost:
             listen(RunEnded("failed", None, None, None, time.time()))
             raise

@@ -271,9 +271,9 @@ def _repeats(recipe: Recipe) -> int:
 def recipe_sha256(loaded: LoadedRecipe) -> str:
     """Return the SHA-256 of the recipe's effective values, defaults included, comments not.
 
-    Where a value was written, in the recipe or a parent, does not matter.
+    Where a value was written, in the recipe or a parent, does not matter; nor where it is kept.
     """
-    values = loaded.recipe.model_dump(mode="json", exclude={"extends"})
+    values = loaded.recipe.model_dump(mode="json", exclude={"extends", "storage", "artifacts"})
     text = json.dumps(values, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

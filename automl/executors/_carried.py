@@ -17,6 +17,7 @@ from pathlib import Path
 from automl.artifacts import Artifacts, Changing
 from automl.errors import StorageLost
 from automl.executors import Executor, Handle, Slot
+from automl.forkserver import LOST
 from automl.plan import DevicePlan
 from automl.processes import Order, Process
 from automl.rundir import TrialDir
@@ -42,6 +43,7 @@ class CarriedHandle:
     _copied: Future[None] | None = None
     _seen: tuple[str, ...] = ()
     _last: Future[None] | None = None
+    _killed: bool = False
 
     def __post_init__(self) -> None:
         """Begin to fetch what another machine left."""
@@ -50,6 +52,8 @@ class CarriedHandle:
     def poll(self) -> int | None:
         """Return the exit code once the processes have ended and what they left is copied."""
         if self._inner is None:
+            if self._killed:
+                return LOST
             if not self._fetched.done():
                 return None
             self._fetched.result()
@@ -67,7 +71,7 @@ class CarriedHandle:
 
     def kill(self) -> None:
         """End every process at once; what they left is not copied."""
-        self._fetched.cancel()
+        self._killed = True
         if self._inner is not None:
             self._inner.kill()
 

@@ -42,6 +42,7 @@ from automl.search.study import Evaluation, Outlook, Overtaken, Study, StudyTria
 Outcome = Literal["trials", "time", "settled", "interrupted", "no_candidates", "disk_full"]
 LEAVING: tuple[Reason, ...] = ("interrupted", "disk_full")
 """Reasons to end the run as it is, to be continued."""
+LEFT_OUT = "its candidate was left out since"
 SPEND_SECONDS = 10.0
 """How often the search time spent is recorded; what a kill -9 of the parent can lose."""
 SLEEP_SECONDS = 0.05
@@ -95,7 +96,7 @@ class Scheduler:
         self._upkeep = upkeep.Upkeep(self.rundir, self.remove)
         self._spent_at = self.clock()
         try:
-            with self.study.presence():
+            with self.study.searching():
                 while True:
                     try:
                         return self._run()
@@ -181,11 +182,15 @@ class Scheduler:
             elif verdict == "stop":
                 self._end(trial.number, "pruned")
             elif trial.configuration.candidate not in known:
-                self._end(trial.number, "failed", "lost", "its candidate was left out since")
+                self._end(trial.number, "failed", "lost", LEFT_OUT)
             elif self.study.trials[trial.number].paused:
                 self.study.release(trial.number)
             else:
                 self._queue.append(trial.number)
+        for trial in self.study.trials:
+            left = trial.state == "running" and not self.study.is_elsewhere(trial)
+            if left and trial.configuration.candidate not in known:
+                self._end(trial.number, "failed", "lost", LEFT_OUT)
 
     def _begun_here(self) -> list[StudyTrial]:
         """The trials that an earlier run of this machine has left."""

@@ -190,6 +190,7 @@ class SharedLog(BaseJournalBackend):  # type: ignore[misc]
         self._new: list[str] = []
         self._connection: Connection | None = None
         self._alive: tuple[float, frozenset[str]] = (-1e9, frozenset())
+        self._present = self._searching = False
         self.forget()
         database.insisting(self._make)
 
@@ -239,13 +240,13 @@ class SharedLog(BaseJournalBackend):  # type: ignore[misc]
                     self._write(self._connection)
             except _Broken:
                 self.database.insisting(self._write_after_all)
+            self._keep(self._new)
+            self._told += len(self._new)
         finally:
+            self._new = []
             with suppress(DBAPIError):  # what was not committed is undone, by either side
                 self._connection.close()
             self._connection = None
-        self._keep(self._new)
-        self._told += len(self._new)
-        self._new = []
 
     def forget(self) -> None:
         """Forget all that was read and added: the next turn reads the log from its beginning."""
@@ -323,36 +324,45 @@ class SharedLog(BaseJournalBackend):  # type: ignore[misc]
     # -- who is alive -------------------------------------------------------------------------
 
     @contextmanager
-    def presence(self, searching: bool = True) -> Iterator[None]:
-        """Be alive within: others see that this machine is at work, and time is counted.
+    def presence(self, searching: bool) -> Iterator[None]:
+        """Be alive within: others see that this machine is at work on the study.
 
-        With ``searching`` false it is not search time that passes.
+        Time is counted while ``searching``; presence with it may lie within presence without.
         """
-        self.database.insisting(lambda: self._beat(searching))
+        before, self._searching = self._searching, searching
         done = threading.Event()
-        pulse = threading.Thread(target=self._pulse, args=(searching, done), daemon=True)
-        pulse.start()
+        pulse = None
+        self.database.insisting(self._beat)
+        if not self._present:
+            pulse = threading.Thread(target=self._pulse, args=(done,), daemon=True)
+            pulse.start()
+        self._present = True
         try:
             yield
         finally:
-            done.set()
-            pulse.join()
-            with suppress(_Broken), self.database.transaction() as connection:
-                connection.execute(delete(_BOX).where(self._mine(_BOX.c.study), self._here()))
+            with suppress(_Broken):
+                self._beat()
+            self._searching = before
+            if pulse is not None:
+                self._present = False
+                done.set()
+                pulse.join()
+                with suppress(_Broken), self.database.transaction() as connection:
+                    connection.execute(delete(_BOX).where(self._mine(_BOX.c.study), self._here()))
 
-    def _pulse(self, searching: bool, done: threading.Event) -> None:
+    def _pulse(self, done: threading.Event) -> None:
         while not done.wait(self._lease / 6):
             with suppress(_Broken):  # the next turn insists, and says so
-                self._beat(searching)
+                self._beat()
 
-    def _beat(self, searching: bool) -> None:
+    def _beat(self) -> None:
         now = self.database.now
         with self.database.transaction() as connection:
             alive = update(_BOX).where(self._mine(_BOX.c.study), self._here()).values(beat_at=now)
             if connection.execute(alive).rowcount == 0:
                 row = {"study": self.study, "box": self.box, "beat_at": now}
                 connection.execute(insert(_BOX).values(row))
-            if searching:
+            if self._searching:
                 since = now - _STUDY.c.beat_at
                 seconds = _STUDY.c.seconds + case((since <= self._lease, since), else_=0.0)
                 connection.execute(

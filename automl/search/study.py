@@ -107,9 +107,9 @@ class Study:
             self._feed = Feed(self.plan, self._journal.states)
 
     @contextmanager
-    def presence(self, searching: bool = True) -> Iterator[None]:
-        """Be seen by the other machines that share the study, if any do."""
-        with self._log.presence(searching) if isinstance(self._log, SharedLog) else nullcontext():
+    def searching(self) -> Iterator[None]:
+        """Be seen by the other machines that share the study, if any do, and count the time."""
+        with self._log.presence(True) if isinstance(self._log, SharedLog) else nullcontext():
             yield
 
     @property
@@ -143,10 +143,10 @@ class Study:
         """Return a trial that was begun and nobody is at work on, if there is one."""
         if not self.shared:
             return None
+        able = {candidate.id for candidate in self.plan.candidates} - self.unable
         for trial in self._trials:
             left = trial.state == "running" and not trial.paused and trial.box != self.box
-            able = trial.configuration.candidate not in self.unable
-            if left and able and not self.is_elsewhere(trial):
+            if left and trial.configuration.candidate in able and not self.is_elsewhere(trial):
                 return trial
         return None
 

@@ -186,7 +186,7 @@ def test_a_machine_that_was_taken_for_dead_ends_what_others_go_on_with(url: str,
     first.start()
     _wait(lambda: bool(first.study.trials and first.study.trials[0].evaluations))
     other = Study(SharedLog(Database(url), "study", "b", tmp_path / "b.journal", LEASE), first.plan)
-    with other.presence():
+    with other.searching():
         with other.turn():
             other.attempt(0)
         _wait(lambda: not first.scheduler._running)

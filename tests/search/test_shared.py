@@ -99,7 +99,7 @@ def test_a_machine_that_is_silent_for_its_lease_is_dead(url: str, tmp_path: Path
     with mine.turn():
         assert not mine.is_alive("b")
         assert mine.is_alone()
-    theirs._beat(searching=False)
+    theirs._beat()
     with mine.turn():
         assert mine.is_alive("b")
         assert not mine.is_alone()
@@ -110,7 +110,7 @@ def test_a_machine_that_is_silent_for_its_lease_is_dead(url: str, tmp_path: Path
 
 def test_a_machine_that_is_present_stays_alive_until_it_leaves(url: str, tmp_path: Path):
     mine, theirs = log(url, "a", tmp_path, 0.6), log(url, "b", tmp_path, 0.6)
-    with theirs.presence():
+    with theirs.presence(False):
         time.sleep(1.0)
         with mine.turn():
             assert mine.is_alive("b")
@@ -121,10 +121,10 @@ def test_a_machine_that_is_present_stays_alive_until_it_leaves(url: str, tmp_pat
 def test_time_counts_once_however_many_search_and_not_while_none_does(url: str, tmp_path: Path):
     logs = [log(url, name, tmp_path, 0.5) for name in "abc"]
     began = time.monotonic()
-    with logs[0].presence(), logs[1].presence():
+    with logs[0].presence(True), logs[1].presence(True):
         time.sleep(0.7)
     searched = time.monotonic() - began
-    with logs[2].presence(searching=False):
+    with logs[2].presence(False):
         time.sleep(1.5)
     with logs[2].turn():
         assert 0.5 < logs[2].seconds < searched + 0.2
@@ -236,7 +236,7 @@ def study(url: str, box: str, folder: Path) -> Study:
 
 def test_two_machines_see_one_study_and_never_claim_the_same(url: str, tmp_path: Path):
     mine, theirs = study(url, "a", tmp_path), study(url, "b", tmp_path)
-    with mine.presence(), theirs.presence():
+    with mine.searching(), theirs.searching():
         with mine.turn():
             first = mine.ask()
             assert first is not None
@@ -263,7 +263,7 @@ def test_what_a_dead_machine_was_at_is_an_orphan_and_what_one_releases_too(
     url: str, tmp_path: Path
 ):
     mine, theirs = study(url, "a", tmp_path), study(url, "b", tmp_path)
-    with theirs.presence(), theirs.turn():
+    with theirs.searching(), theirs.turn():
         for _ in range(2):
             trial = theirs.ask()
             assert trial is not None
