@@ -86,7 +86,7 @@ def compile_recipe(
     from automl.compiler.lock import lock_path, read_lock
 
     loaded = recipe if isinstance(recipe, LoadedRecipe) else load_recipe(recipe)
-    folder = folder or run_folder(loaded).cache / "jobs"
+    folder = folder or run_folder(loaded).jobs
     lock = lock_path(loaded.path)
     return compile_loaded(
         loaded,
@@ -123,7 +123,7 @@ def run(
     with room.watched(rundir), rundir.lock(), processes.preloaded():
         listen = _recorded(rundir, listen)
         interrupts = _asked(rundir, interrupts, listen)
-        compiled = compile_recipe(loaded, folder=rundir.cache / "jobs", listen=listen)
+        compiled = compile_recipe(loaded, folder=rundir.jobs, listen=listen)
         if lock is not None:
             _refuse_drift(lock, compiled.plan, _shown(loaded.path))
         _adopt(rundir, compiled, loaded)

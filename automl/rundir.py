@@ -12,7 +12,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -95,6 +95,16 @@ def _request(path: Path) -> Request | None:
     return next((request for request in _REQUESTS if request == found), "pause")
 
 
+def bytes_below(folder: Path) -> int:
+    """Return the bytes of all files below; a live run may move some while they are counted."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.stat(os.path.join(parent, name)).st_size
+    return total
+
+
 @dataclass(frozen=True, slots=True)
 class RunDir:
     """A run folder; ``root`` is absolute."""
@@ -142,6 +152,11 @@ class RunDir:
         return self.cache / "tokens"
 
     @property
+    def jobs(self) -> Path:
+        """Specs, answers and logs of jobs that are not trials, one folder each."""
+        return self.cache / "jobs"
+
+    @property
     def finish(self) -> Path:
         """Scores of the winner and the floor."""
         return self.root / "finish"
@@ -166,7 +181,7 @@ class RunDir:
 
     def job(self, name: str) -> Path:
         """Return the folder of a job that is not a trial (inspect, measure, floor, score)."""
-        return self.cache / "jobs" / name
+        return self.jobs / name
 
     def holder(self) -> int | None:
         """Return the pid of the live run that holds this folder, if one does."""

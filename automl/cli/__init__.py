@@ -31,6 +31,7 @@ ORDER = (
     "stop",
     "predict",
     "export",
+    "clean",
     "doctor",
     "experience",
 )
