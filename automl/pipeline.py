@@ -288,7 +288,14 @@ class _Run:
         )
         starts = preparation.starts(found.plan, self.rundir, self.listen)
         study = Study(self.rundir.study, found.plan, starts, floor)
-        scheduler = preparation.scheduler(study, found, self.rundir, self.listen, self.interrupts)
+        scheduler = preparation.scheduler(
+            study,
+            found,
+            self.rundir,
+            self.listen,
+            self.interrupts,
+            self.loaded.recipe.trackers,
+        )
         budget = found.plan.budget
         self.listen(
             RunStarted(

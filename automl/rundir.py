@@ -3,6 +3,7 @@
 runs/<name>/  recipe.yaml  plan.json  study.journal  events.jsonl  lock  held  stop
               cache/  finish/  bundle/
               trials/0007/{spec.json,log.txt,metrics.jsonl,request,checkpoint/,best/}
+              track/{tensorboard/trial-0007/,mlflow/,wandb/}
 """
 
 from __future__ import annotations
@@ -60,6 +61,10 @@ class TrialDir:
         """The model of the best evaluation, loadable with ``from_pretrained``."""
         return self.root / "best"
 
+    def tracked(self, tracker: str) -> Path:
+        """Return what a tracker knows of the trial (automl/tracked)."""
+        return self.root / f"tracked-{tracker}.json"
+
     def request(self, what: Request) -> None:
         """Ask the worker to pause or to stop; it answers at its next step.
 
@@ -93,6 +98,22 @@ def _request(path: Path) -> Request | None:
     except FileNotFoundError:
         return None
     return next((request for request in _REQUESTS if request == found), "pause")
+
+
+@dataclass(frozen=True, slots=True)
+class TrackDir:
+    """What trackers write on this machine; the worker is told this path and derives all others."""
+
+    root: Path
+
+    def tensorboard(self, trial: int) -> Path:
+        """Return the folder of one trial's event files."""
+        return self.root / "tensorboard" / f"trial-{trial:04d}"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's own store, where no server is named: ``mlflow.db`` and ``artifacts/``."""
+        return self.root / "mlflow"
 
 
 def bytes_below(folder: Path) -> int:
@@ -170,6 +191,11 @@ class RunDir:
     def trials(self) -> Path:
         """Holds one folder per trial."""
         return self.root / "trials"
+
+    @property
+    def track(self) -> TrackDir:
+        """What trackers write, where they write to this machine."""
+        return TrackDir(self.root / "track")
 
     def table(self, split: str) -> Path:
         """The split's rows as an Arrow file with columns named by role."""

@@ -270,9 +270,9 @@ def _repeats(recipe: Recipe) -> int:
 def recipe_sha256(loaded: LoadedRecipe) -> str:
     """Return the SHA-256 of the recipe's effective values, defaults included, comments not.
 
-    Where a value was written, in the recipe or a parent, does not matter.
+    Where a value was written, in the recipe or a parent, does not matter; nor who watches.
     """
-    values = loaded.recipe.model_dump(mode="json", exclude={"extends"})
+    values = loaded.recipe.model_dump(mode="json", exclude={"extends", "track"})
     text = json.dumps(values, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -136,6 +136,7 @@ FULL: dict[str, Any] = {
                 "precision": "auto"},
     "checks": ["accuracy >= 0.9"],
     "export": {"formats": ["safetensors"], "push_to_hub": None, "private": True},
+    "track": ["tensorboard", "mlflow"],
     "experience": False,
 }  # fmt: skip
 ANYTHING = st.recursive(
