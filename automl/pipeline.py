@@ -120,7 +120,8 @@ def run(
     loaded = recipe if isinstance(recipe, LoadedRecipe) else load_recipe(recipe)
     rundir = run_folder(loaded, run_dir)
     lock = _lock(loaded) if locked else None
-    with room.watched(rundir), rundir.lock(), processes.preloaded():
+    trackers = loaded.recipe.trackers
+    with room.watched(rundir), rundir.lock(), processes.preloaded(trackers):
         listen = _recorded(rundir, listen)
         interrupts = _asked(rundir, interrupts, listen)
         compiled = compile_recipe(loaded, folder=rundir.jobs, listen=listen)

@@ -22,7 +22,7 @@ from automl.jobs import TrialSpec
 from automl.rundir import TrackDir, TrialDir
 from automl.worker.trackers import Run, Subject, Tracker
 
-TRACKERS = "automl.worker.trackers"
+PACKAGE = "automl.worker.trackers"
 PARTING_SECONDS = 30.0
 """What all trackers together may take, at an attempt's end, for what they have not sent yet. MLflow
 takes 4 s of one core to be imported and to make its store."""
@@ -88,7 +88,8 @@ class Follower:
 
     def _follow(self) -> None:
         try:
-            tracker: Tracker = plugins.load(TRACKERS, self.name, "TRACKER")
+            tracker: Tracker = plugins.load(PACKAGE, self.name, "TRACKER")
+            tracker.prepare()
             known = self._known()
             run = tracker.begin(_subject(self.spec), known.run if known else None)
             state = Tracked(run.id, known.evaluation if known else 0)

@@ -22,7 +22,7 @@ from automl.worker import tracking
 from automl.worker.trackers import tensorboard as board
 
 from .test_continuing import until_finished, weights
-from .test_processes import until
+from .test_processes import start, until
 from .test_rungs import parent
 
 pytestmark = pytest.mark.slow
@@ -244,9 +244,17 @@ def test_a_probe_is_tracked_as_well(bench, folder):
     assert "train/loss" not in points
 
 
+def test_of_several_processes_the_first_one_tells(bench, folder):
+    trial = followed(bench, folder, "tensorboard", processes=2)
+    worker = start(trial, 2)
+    assert worker.wait(timeout=240) == 0
+    (_,) = folder.tensorboard(0).iterdir()
+    assert same(on_the_board(folder.tensorboard(0)), expected(bench, trial))
+
+
 def test_every_tracker_is_called_as_the_package_it_needs():
     from automl import plugins
 
-    for name in plugins.names(tracking.TRACKERS):
+    for name in plugins.names(tracking.PACKAGE):
         assert importlib.util.find_spec(name) is None or plugins.is_installed(name)
-        assert callable(plugins.load(tracking.TRACKERS, name, "TRACKER").begin)
+        assert callable(plugins.load(tracking.PACKAGE, name, "TRACKER").begin)

@@ -54,6 +54,10 @@ class Run(Protocol):
 class Tracker(Protocol):
     """Begins runs."""
 
+    def prepare(self) -> None:
+        """Import what runs need; done before processes are forked, and again in each of them."""
+        ...
+
     def begin(self, subject: Subject, known: str | None) -> Run:
         """Return the trial's run: a new one, or the one ``known`` from an earlier attempt."""
         ...

@@ -40,13 +40,19 @@ class _Run:
 
 
 class _MLflow:
-    def begin(self, subject: Subject, known: str | None) -> Run:
+    def prepare(self) -> None:
         for name, value in SETTINGS.items():
             os.environ.setdefault(name, value)
-        from mlflow.entities import Param
+        import mlflow.tracking
 
+        if "MLFLOW_TRACKING_URI" not in os.environ:
+            import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
         for chatty in ("mlflow", "alembic"):
             logging.getLogger(chatty).setLevel(logging.WARNING)
+
+    def begin(self, subject: Subject, known: str | None) -> Run:
+        from mlflow.entities import Param
+
         client, experiment = _experiment(subject)
         if known is not None:
             client.update_run(known, status="RUNNING")

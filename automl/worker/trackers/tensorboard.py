@@ -27,6 +27,9 @@ class _Run:
 
 
 class _TensorBoard:
+    def prepare(self) -> None:
+        import torch.utils.tensorboard  # noqa: F401
+
     def begin(self, subject: Subject, known: str | None) -> Run:
         from torch.utils.tensorboard import SummaryWriter
         from torch.utils.tensorboard.summary import hparams

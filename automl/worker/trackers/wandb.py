@@ -25,9 +25,12 @@ class _Run:
 
 
 class _WeightsAndBiases:
-    def begin(self, subject: Subject, known: str | None) -> Run:
+    def prepare(self) -> None:
         # What goes wrong here is no business of anybody's but the user's.
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        import wandb  # noqa: F401
+
+    def begin(self, subject: Subject, known: str | None) -> Run:
         import wandb
 
         subject.folder.root.mkdir(parents=True, exist_ok=True)
