@@ -74,6 +74,8 @@ class Reported:
     """What prediction costs, where asked for: ``latency_ms`` (median of one row at a time),
     ``parameters``, ``disk`` (bytes of the saved model)."""
     time: float = 0.0
+    loss: float | None = None
+    """Mean training loss since the evaluation before, of the first process's rows."""
     type: Literal["reported"] = "reported"
 
 
@@ -86,6 +88,15 @@ class Saved:
     bytes: int
     time: float = 0.0
     type: Literal["saved"] = "saved"
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something went wrong that changes nothing about the trial; never the last word of one."""
+
+    message: str
+    time: float = 0.0
+    type: Literal["warned"] = "warned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +138,7 @@ class Failed:
     type: Literal["failed"] = "failed"
 
 
-TrialEvent = Started | Progressed | Reported | Saved | Paused | Stopped | Finished | Failed
+TrialEvent = Started | Progressed | Reported | Saved | Warned | Paused | Stopped | Finished | Failed
 _TRIAL = TypeAdapter[TrialEvent](Annotated[TrialEvent, Field(discriminator="type")])
 
 

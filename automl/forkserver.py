@@ -24,6 +24,8 @@ from typing import IO, Any, Literal
 import psutil
 
 MODULE = "automl.worker.forkserver"
+TRACKERS = "AUTOML_TRACKERS"
+"""Variable in the server's environment: trackers whose packages it imports as well."""
 LOST = -int(signal.SIGKILL)
 """Exit code of a process whose own can't be known any more: its server is gone, and so is it."""
 _ALONE = {

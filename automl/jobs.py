@@ -45,6 +45,16 @@ class Parent:
 
 
 @dataclass(frozen=True, slots=True)
+class Tracking:
+    """Who is told of a trial besides its metrics file."""
+
+    study: str
+    trackers: tuple[str, ...]
+    folder: str
+    """Where trackers write what they keep on this machine."""
+
+
+@dataclass(frozen=True, slots=True)
 class TrialSpec:
     """Train one configuration; lies in its trial folder as ``spec.json``."""
 
@@ -80,6 +90,7 @@ class TrialSpec:
     Waiting counts neither as the trial's seconds nor as silence."""
     costs: bool = False
     """Whether the first evaluation also measures what prediction costs."""
+    tracking: Tracking | None = None
     schema: Literal["automl/trial"] = "automl/trial"
     version: int = 1
 

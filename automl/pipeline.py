@@ -90,7 +90,7 @@ def compile_recipe(
     from automl.compiler.lock import lock_path, read_lock
 
     loaded = recipe if isinstance(recipe, LoadedRecipe) else load_recipe(recipe)
-    folder = folder or run_folder(loaded).cache / "jobs"
+    folder = folder or run_folder(loaded).jobs
     lock = lock_path(loaded.path)
     return compile_loaded(
         loaded,
@@ -129,10 +129,11 @@ def run(
     loaded = recipe if isinstance(recipe, LoadedRecipe) else load_recipe(recipe)
     rundir = run_folder(loaded, run_dir)
     lock = _lock(loaded) if locked else None
-    with room.watched(rundir), rundir.lock(), processes.preloaded():
+    trackers = loaded.recipe.trackers
+    with room.watched(rundir), rundir.lock(), processes.preloaded(trackers):
         listen = _recorded(rundir, listen)
         interrupts = _asked(rundir, interrupts, listen)
-        compiled = compile_recipe(loaded, folder=rundir.cache / "jobs", listen=listen)
+        compiled = compile_recipe(loaded, folder=rundir.jobs, listen=listen)
         if lock is not None:
             _refuse_drift(lock, compiled.plan, _shown(loaded.path))
         _adopt(rundir, compiled, loaded)
@@ -353,6 +354,7 @@ class _Run:
             self.listen,
             self.interrupts,
             self.joined.artifacts if self.joined else None,
+            self.loaded.recipe.trackers,
         )
         budget = found.plan.budget
         self.listen(

@@ -23,6 +23,15 @@ def names(package: str) -> tuple[str, ...]:
     return tuple(sorted(m.name.replace("_", "-") for m in modules if not m.name.startswith("_")))
 
 
+def is_installed(package: str) -> bool:
+    """Return whether a top-level package can be imported, without doing so.
+
+    A mere folder of that name, as trackers leave them where they are run, is none.
+    """
+    spec = importlib.util.find_spec(package)
+    return spec is not None and spec.origin is not None
+
+
 def load(package: str, name: str, attribute: str) -> Any:
     """Return the object called ``attribute`` of the plug-in ``name``.
 

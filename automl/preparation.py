@@ -18,7 +18,7 @@ from automl import documents, machine
 from automl.compiler import objectives, timing
 from automl.errors import StudyFailed
 from automl.events import RunEvent, StageBegan
-from automl.jobs import DataRef, ModelRef, Parent, TrialSpec
+from automl.jobs import DataRef, ModelRef, Parent, Tracking, TrialSpec
 from automl.plan import Configuration, Plan, Refusal
 from automl.rundir import RunDir
 from automl.search import rungs
@@ -126,10 +126,12 @@ def scheduler(
     listen: Listen,
     interrupts: Callable[[], int],
     artifacts: Artifacts | None = None,
+    trackers: tuple[str, ...] = (),
 ) -> Scheduler:
     """Return the scheduler of the study's trials on this machine.
 
-    ``artifacts`` is where all machines that share the study see what trials leave.
+    ``artifacts`` is where all machines that share the study see what trials leave; ``trackers``
+    hear of each trial.
     """
     from automl import executors
     from automl.executors._carried import Carrier
@@ -137,9 +139,11 @@ def scheduler(
 
     plan = found.plan
     parent = Parent(os.getpid(), psutil.Process().create_time())
+    tracking = Tracking(plan.name, trackers, str(rundir.track.root)) if trackers else None
 
     def specify(trial: StudyTrial, slot: Slot) -> TrialSpec:
-        return _trial_spec(found, trial, slot, str(rundir.tokens), parent)
+        made = _trial_spec(found, trial, slot, str(rundir.tokens), parent)
+        return replace(made, tracking=tracking)
 
     def limit(configuration: Configuration, rows: int) -> None:
         name = configuration.candidate

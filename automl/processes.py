@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from automl import documents, machine
 from automl.errors import JobFailed
-from automl.forkserver import ForkServer, ServerGone
+from automl.forkserver import TRACKERS, ForkServer, ServerGone
 from automl.jobs import RESULT, Spec
 
 WISH = "AUTOML_START"
@@ -84,16 +84,17 @@ def command(spec: Path) -> list[str]:
 
 
 @contextmanager
-def preloaded() -> Iterator[None]:
+def preloaded(trackers: Sequence[str] = ()) -> Iterator[None]:
     """Within, processes are forked from one that has the imports done; it starts with the first.
 
-    Linux only: elsewhere forking a process that has loaded numerical libraries is not safe.
+    What the ``trackers`` need is imported with the rest. Linux only: elsewhere forking a process
+    that has loaded numerical libraries is not safe.
     """
     global _preloading
     if _preloading is not None or not _can_preload():
         yield
         return
-    _preloading = _Preloading()
+    _preloading = _Preloading(trackers)
     try:
         yield
     finally:
@@ -180,14 +181,17 @@ def _can_preload() -> bool:
 class _Preloading:
     """The server that processes are forked from, and what to do once it does not answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, trackers: Sequence[str]) -> None:
+        self._trackers = " ".join(trackers)
         self._server: ForkServer | None = None
         self._failed = False
 
     def start(self, order: Order) -> Process:
         if not self._failed:
             try:
-                self._server = self._server or ForkServer(environment(1, ()))
+                self._server = self._server or ForkServer(
+                    environment(1, ()) | {TRACKERS: self._trackers}
+                )
                 forked = self._server.fork(order.spec, order.log, order.environment, order.note)
                 return _Forked(order, forked, self)
             except (ServerGone, OSError) as error:

@@ -3,6 +3,7 @@
 runs/<name>/  recipe.yaml  plan.json  study.journal  events.jsonl  lock  held  stop
               cache/  finish/  bundle/
               trials/0007/{spec.json,log.txt,metrics.jsonl,request,checkpoint/,best/}
+              track/{tensorboard/trial-0007/,mlflow/,wandb/}
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import json
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -60,6 +61,10 @@ class TrialDir:
         """The model of the best evaluation, loadable with ``from_pretrained``."""
         return self.root / "best"
 
+    def tracked(self, tracker: str) -> Path:
+        """Return what a tracker knows of the trial (automl/tracked)."""
+        return self.root / f"tracked-{tracker}.json"
+
     def request(self, what: Request) -> None:
         """Ask the worker to pause or to stop; it answers at its next step.
 
@@ -93,6 +98,32 @@ def _request(path: Path) -> Request | None:
     except FileNotFoundError:
         return None
     return next((request for request in _REQUESTS if request == found), "pause")
+
+
+@dataclass(frozen=True, slots=True)
+class TrackDir:
+    """What trackers write on this machine; the worker is told this path and derives all others."""
+
+    root: Path
+
+    def tensorboard(self, trial: int) -> Path:
+        """Return the folder of one trial's event files."""
+        return self.root / "tensorboard" / f"trial-{trial:04d}"
+
+    @property
+    def mlflow(self) -> Path:
+        """MLflow's own store, where no server is named: ``mlflow.db`` and ``artifacts/``."""
+        return self.root / "mlflow"
+
+
+def bytes_below(folder: Path) -> int:
+    """Return the bytes of all files below; a live run may move some while they are counted."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                total += os.stat(os.path.join(parent, name)).st_size
+    return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +178,11 @@ class RunDir:
         return self.cache / "tokens"
 
     @property
+    def jobs(self) -> Path:
+        """Specs, answers and logs of jobs that are not trials, one folder each."""
+        return self.cache / "jobs"
+
+    @property
     def finish(self) -> Path:
         """Scores of the winner and the floor."""
         return self.root / "finish"
@@ -161,6 +197,11 @@ class RunDir:
         """Holds one folder per trial."""
         return self.root / "trials"
 
+    @property
+    def track(self) -> TrackDir:
+        """What trackers write, where they write to this machine."""
+        return TrackDir(self.root / "track")
+
     def table(self, split: str) -> Path:
         """The split's rows as an Arrow file with columns named by role."""
         return self.cache / "data" / f"{split}.arrow"
@@ -171,7 +212,7 @@ class RunDir:
 
     def job(self, name: str) -> Path:
         """Return the folder of a job that is not a trial (inspect, measure, floor, score)."""
-        return self.cache / "jobs" / name
+        return self.jobs / name
 
     def holder(self) -> int | None:
         """Return the pid of the live run that holds this folder, if one does."""

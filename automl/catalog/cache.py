@@ -17,6 +17,20 @@ def folder() -> Path:
     return (Path(base) if base else Path.home() / ".cache") / "automl"
 
 
+def kinds() -> tuple[str, ...]:
+    """Return the kinds of answers that are remembered, by name."""
+    try:
+        return tuple(sorted(path.name for path in folder().iterdir() if path.is_dir()))
+    except OSError:
+        return ()
+
+
+def answers(kind: str) -> tuple[Path, ...]:
+    """Return the files of one kind, without those that are being written at this moment."""
+    found = (folder() / kind).iterdir()
+    return tuple(sorted(path for path in found if path.is_file() and path.name[0] != "."))
+
+
 def read(kind: str, key: str) -> bytes | None:
     """Return what was remembered under ``key`` (safe in a path), or None."""
     try:

@@ -32,6 +32,7 @@ ORDER = (
     "stop",
     "predict",
     "export",
+    "clean",
     "doctor",
     "experience",
 )

@@ -203,6 +203,8 @@ def said(event: events.RunEvent, state: State) -> str | None:
             return _phase_line(event, state)
         case events.CandidateRetired():
             return f"{event.candidate} is retired: {event.reason}"
+        case events.TrialSaid(event=events.Warned(message=message)):
+            return f"trial {event.trial}: {message}"
     return None
 
 

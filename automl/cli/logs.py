@@ -65,9 +65,12 @@ def _line(event: object) -> str:
     fields = asdict(event)  # type: ignore[call-overload]
     kind, when = fields.pop("type"), datetime.fromtimestamp(fields.pop("time"))
     fields |= fields.pop("metrics", {}) | fields.pop("costs", {})
-    telling = {name: value for name, value in fields.items() if value is not False and value != ""}
-    shown = (f"{name}={_text(value)}" for name, value in telling.items())
+    shown = (f"{name}={_text(value)}" for name, value in fields.items() if _tells(value))
     return f"{when:%Y-%m-%d %H:%M:%S} {kind} {' '.join(shown)}"
+
+
+def _tells(value: object) -> bool:
+    return value is not None and value is not False and value != ""
 
 
 def _text(value: object) -> str:

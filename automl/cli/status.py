@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -89,6 +88,7 @@ def _shared_facts(storage: str, name: str) -> dict[str, Any]:
 def _facts(rundir: RunDir) -> dict[str, Any]:
     from automl import documents, finish
     from automl.plan import Plan
+    from automl.rundir import bytes_below
     from automl.search.history import read
 
     plan = documents.read(Plan, rundir.plan)
@@ -102,8 +102,8 @@ def _facts(rundir: RunDir) -> dict[str, Any]:
         **_search(plan, read(rundir.study), holder is not None),
         "test": dict(ended.score.splits["test"].metrics) if ended else None,
         "bundle": str(rundir.bundle) if rundir.bundle.exists() else None,
-        "checkpoints_bytes": sum(_size(path) for path in rundir.trials.glob("*/checkpoint")),
-        "disk_bytes": _size(rundir.root),
+        "checkpoints_bytes": sum(bytes_below(path) for path in rundir.trials.glob("*/checkpoint")),
+        "disk_bytes": bytes_below(rundir.root),
     }
     return _known(facts)
 
@@ -157,15 +157,6 @@ def _waiting(trials: Iterable[StudyTrial]) -> dict[str, int]:
     waiting = [t for t in trials if t.paused and t.state == "running" and t.evaluations]
     counts = Counter(trial.evaluations[-1].samples for trial in waiting)
     return {f"{samples:,}": count for samples, count in sorted(counts.items())}
-
-
-def _size(folder: Path) -> int:
-    """Bytes of all files below; a live run may delete some meanwhile."""
-    total = 0
-    for path in folder.rglob("*"):
-        with suppress(FileNotFoundError):
-            total += path.stat().st_size if path.is_file() else 0
-    return total
 
 
 def _text(value: Any) -> str:

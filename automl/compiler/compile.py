@@ -271,9 +271,11 @@ def _repeats(recipe: Recipe) -> int:
 def recipe_sha256(loaded: LoadedRecipe) -> str:
     """Return the SHA-256 of the recipe's effective values, defaults included, comments not.
 
-    Where a value was written, in the recipe or a parent, does not matter; nor where it is kept.
+    Where a value was written, in the recipe or a parent, does not matter; nor where the study is
+    kept, and who watches.
     """
-    values = loaded.recipe.model_dump(mode="json", exclude={"extends", "storage", "artifacts"})
+    elsewhere = {"extends", "storage", "artifacts", "track"}
+    values = loaded.recipe.model_dump(mode="json", exclude=elsewhere)
     text = json.dumps(values, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -18,7 +18,8 @@ from automl.recipe.loaded import LoadedRecipe, Location
 from automl.tasks import Task
 
 EXECUTORS, EXPORTERS = "automl.executors", "automl.exporters"
-"""Looked up in the registry by name: both stand above the compiler."""
+TRACKERS = "automl.worker.trackers"
+"""Looked up in the registry by name: none of them is the compiler's to import."""
 CLUSTER = "ray"
 """The executor whose machines have an address."""
 
@@ -53,6 +54,7 @@ def verify(loaded: LoadedRecipe) -> tuple[Problem, ...]:
         *_device_problems(loaded),
         *_export_problems(loaded),
         *_storage_problems(loaded),
+        *_track_problems(loaded),
     )
     return tuple(sorted(found, key=_position))
 
@@ -220,6 +222,18 @@ def _export_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
         yield loaded.problem(
             ("export", "push_to_hub"), f"{target!r} is no hub repository", hint="write owner/name"
         )
+
+
+def _track_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
+    """A tracker's module and the extra that installs it are called as the tracker is."""
+    known, wish = plugins.names(TRACKERS), loaded.recipe.track
+    for index, name in enumerate([wish] if isinstance(wish, str) else wish):
+        where: Location = ("track",) if isinstance(wish, str) else ("track", index)
+        if name not in known:
+            yield loaded.problem(where, f"there is no tracker {name!r}", value=name, known=known)
+        elif not plugins.is_installed(name):
+            hint = f"pip install 'automl[{name}]'"
+            yield loaded.problem(where, f"{name} is not installed", hint=hint)
 
 
 def _formats() -> tuple[str, ...]:

@@ -368,6 +368,13 @@ class Recipe(Section):
     exit code 3."""
     export: Export = Field(default_factory=Export)
     """What the bundle holds and where it goes."""
+    track: Text | list[Text] = Field(default_factory=list)
+    """Trackers that are told of every trial: `tensorboard`, `mlflow`, `wandb`, or a list."""
     experience: bool = True
     """Whether similar earlier studies of this user start the search, and this one leaves a record
     for later ones (settings and scores, never rows)."""
+
+    @property
+    def trackers(self) -> tuple[str, ...]:
+        """Return the trackers' names, each once."""
+        return tuple(dict.fromkeys([self.track] if isinstance(self.track, str) else self.track))

@@ -5,8 +5,6 @@ Knows the trials' folders, not what is in them.
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -14,7 +12,7 @@ from pathlib import Path
 
 from automl.events import RungCount
 from automl.plan import Plan
-from automl.rundir import RunDir
+from automl.rundir import RunDir, bytes_below
 from automl.search import choice, rungs
 from automl.search.noise import noise
 from automl.search.trial import StudyTrial
@@ -54,7 +52,9 @@ class Upkeep:
     def bytes_in_use(self, trials: Sequence[StudyTrial]) -> int:
         """Return the bytes of all checkpoints and models that are there."""
         left = [self.rundir.trial(t.number) for t in trials if t.number not in self._swept]
-        return sum(_size(path) for folder in left for path in (folder.checkpoints, folder.best))
+        return sum(
+            bytes_below(path) for folder in left for path in (folder.checkpoints, folder.best)
+        )
 
 
 def worth_keeping(trials: Sequence[StudyTrial], plan: Plan) -> set[int]:
@@ -113,13 +113,3 @@ def counts(trials: Sequence[StudyTrial], plan: Plan) -> tuple[RungCount, ...]:
         )
         for level in plan.search.rungs
     )
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for parent, _, names in os.walk(folder):
-        for name in names:
-            # A worker may move files while they are counted.
-            with contextlib.suppress(FileNotFoundError):
-                total += os.stat(os.path.join(parent, name)).st_size
-    return total

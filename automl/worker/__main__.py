@@ -22,10 +22,8 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     code = main(sys.argv[1:])
-    if "RANK" in os.environ:
-        # Threads of torch's collectives may outlive their group; the interpreter's own way out then
-        # ends in "terminate called without an active exception".
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    sys.exit(code)
+    # Threads of torch's collectives may outlive their group, and a tracker may wait for a server
+    # that is gone; the interpreter's own way out would break off or wait with them.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

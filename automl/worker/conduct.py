@@ -44,6 +44,8 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
         self.mark: tuple[int, float, float] = (0, 0.0, self.began)
         """Step, loss sum and time at the last word of progress."""
         self.loss: float | None = None
+        self.judged: tuple[int, float] = (0, 0.0)
+        """Step and loss sum at the last evaluation."""
         self.saved_step = -1
 
     # -- Trainer's moments ------------------------------------------------------------------
@@ -63,6 +65,7 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
         )
         self.began = self.saved = time.monotonic()
         self.mark = (state.global_step, 0.0, self.began)
+        self.judged = (state.global_step - self.progress.loss_steps, -self.progress.loss_sum)
         if state.global_step == 0 and setting.spec.hyperparameters.get("head_init") == "probe":
             self._give_head_start()
         if self.progress.pending:
@@ -206,6 +209,7 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
         else:
             found = self._judge(number, step)
             report = found if known is None else known
+        self.judged = (step, float(self.trainer.loss_sum))
         rung = self._at_rung(step)
         if known is None or rung:
             setting.reporter.say(replace(report, rung=rung))
@@ -218,7 +222,7 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
     def _judge(self, number: int, step: int) -> Reported:
         """Score the model and keep it if it is the best so far."""
         setting = self.setting
-        self._check_loss()
+        loss = self._mean_loss(step)
         metrics = self._score(step)
         best = self._improves(metrics[setting.spec.metric])
         if best and setting.ranks.first:
@@ -228,7 +232,13 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
         with self._uncounted():
             costs = self._costs() if number == 1 and setting.spec.costs else {}
         samples = setting.pace.samples(step)
-        return Reported(number, step, samples, metrics, seconds, best, costs=costs)
+        return Reported(number, step, samples, metrics, seconds, best, costs=costs, loss=loss)
+
+    def _mean_loss(self, step: int) -> float | None:
+        """Return the training loss since the last evaluation, over all attempts."""
+        began, before = self.judged
+        loss = self._check_loss()
+        return (loss - before) / (step - began) if step > began else None
 
     def _costs(self) -> dict[str, float]:
         if not self.setting.ranks.first:
@@ -287,13 +297,20 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
         """Write a checkpoint to continue from, unless there is one of this very moment."""
         if step == self.saved_step and not pending:
             return
-        self._check_loss()
+        loss, (judged, before) = self._check_loss(), self.judged
         trial, ranks = self.setting.trial, self.setting.ranks
         folder = checkpoints.fresh(trial.checkpoints, step)
         if ranks.first:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            progress = replace(self.progress, step=step, pending=pending, seconds=self.seconds())
+            progress = replace(
+                self.progress,
+                step=step,
+                pending=pending,
+                seconds=self.seconds(),
+                loss_sum=loss - before,
+                loss_steps=step - judged,
+            )
             snapshot.write(folder, self.trainer, progress)
         ranks.meet()
         snapshot.write_generators(folder, ranks.rank)

@@ -20,8 +20,9 @@ from typing import Any, NoReturn
 
 import psutil
 
-from automl import documents
-from automl.forkserver import Note
+from automl import documents, plugins
+from automl.forkserver import TRACKERS, Note
+from automl.worker.tracking import PACKAGE
 
 PRELOADED = (
     "automl.worker.inspection",
@@ -47,6 +48,8 @@ def main() -> int:
     os.dup2(2, 1)
     for name in PRELOADED:
         importlib.import_module(name)
+    for name in os.environ.get(TRACKERS, "").split():
+        _prepare(name)
     import torch
 
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
@@ -55,6 +58,14 @@ def main() -> int:
     gc.collect()
     gc.freeze()
     return _Server(answers).serve()
+
+
+def _prepare(tracker: str) -> None:
+    """Import what the tracker needs; one that fails will say so of each trial."""
+    try:
+        plugins.load(PACKAGE, tracker, "TRACKER").prepare()
+    except Exception:
+        traceback.print_exc()
 
 
 class _Server:

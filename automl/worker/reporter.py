@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from automl import events
-from automl.events import Failed, Progressed, Reported, Started, TrialEvent
+from automl.events import Failed, Progressed, Reported, Started, TrialEvent, Warned
 from automl.rundir import TrialDir
+from automl.worker.tracking import Follower
 
 PROGRESS_SECONDS = 1.0
 
@@ -20,6 +21,8 @@ class Reporter:
     trial: TrialDir
     first: bool
     """Whether this process is the one that speaks."""
+    followers: Sequence[Follower] = ()
+    """Who is told besides; what they complain of is said before the next event."""
     _said: Mapping[int, Reported] = field(init=False)
     _spoke: float = field(default_factory=time.monotonic, init=False)
 
@@ -33,7 +36,16 @@ class Reporter:
         if isinstance(event, Started | Progressed):
             self._spoke = time.monotonic()
         if self.first:
-            events.append(self.trial.metrics, replace(event, time=time.time()))
+            self._append(event)
+
+    def _append(self, event: TrialEvent) -> None:
+        for follower in self.followers:
+            complaint = follower.complaint()
+            if complaint is not None:
+                events.append(self.trial.metrics, Warned(complaint, time.time()))
+        events.append(self.trial.metrics, replace(event, time=time.time()))
+        for follower in self.followers:
+            follower.tell(event)
 
     def silent_seconds(self) -> float:
         """Return the seconds since training began or its progress was last said."""
@@ -54,4 +66,4 @@ class Reporter:
             if isinstance(each, Started | Failed):
                 last = each
         if self.first or not isinstance(last, Failed):
-            events.append(self.trial.metrics, replace(event, time=time.time()))
+            self._append(event)

@@ -35,6 +35,9 @@ class TrialProgress:
     seconds: float = 0.0
     pending: bool = False
     """An evaluation is due at this step and was interrupted."""
+    loss_sum: float = 0.0
+    """Of the steps since the last evaluation, of rank 0's rows."""
+    loss_steps: int = 0
     schema: Literal["automl/trial-progress"] = "automl/trial-progress"
     version: int = 1
 

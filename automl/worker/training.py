@@ -44,6 +44,7 @@ from automl.worker.ranks import Ranks, join, leave
 from automl.worker.reporter import Reporter
 from automl.worker.sampling import LengthGrouped
 from automl.worker.snapshot import TrialProgress
+from automl.worker.tracking import following
 from automl.worker.trainer import TrialTrainer
 
 
@@ -53,14 +54,16 @@ def train(trial: TrialDir, spec: TrialSpec) -> int:
     0 when it finished, paused or stopped, 1 when it failed; the last event in its metrics file
     says which, a traceback goes to stderr.
     """
-    reporter = Reporter(trial, first=os.environ.get("RANK", "0") == "0")
-    try:
-        reporter.say(_attempt(trial, spec, reporter))
-        leave()
-    except Exception as error:  # whatever it is, the scheduler must know what kind
-        traceback.print_exc(file=sys.stderr)
-        reporter.failed(Failed(failures.kind(error), failures.message(error)))
-        return 1
+    first = os.environ.get("RANK", "0") == "0"
+    with following(trial, spec if first else None) as followers:
+        reporter = Reporter(trial, first, followers)
+        try:
+            reporter.say(_attempt(trial, spec, reporter))
+            leave()
+        except Exception as error:  # whatever it is, the scheduler must know what kind
+            traceback.print_exc(file=sys.stderr)
+            reporter.failed(Failed(failures.kind(error), failures.message(error)))
+            return 1
     return 0
 
 

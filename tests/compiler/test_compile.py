@@ -115,6 +115,7 @@ def test_the_recipes_hash_depends_on_values_alone(recipe, folder: Path) -> None:
     first = recipe_sha256(recipe("budget: {trials: 4}"))
     assert recipe_sha256(recipe("budget: {trials: 4}  # a comment")) == first
     assert recipe_sha256(recipe("budget: {trials: 4, time: null}")) == first
+    assert recipe_sha256(recipe("budget: {trials: 4}", "track: tensorboard")) == first
     assert recipe_sha256(recipe("budget: {trials: 5}")) != first
 
 

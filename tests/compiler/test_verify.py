@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 
 import pytest
 
@@ -75,6 +76,8 @@ CASES = [
     ("export: {formats: [safetensor]}", "there is no export format 'safetensor'",
      "did you mean 'safetensors'?"),
     ("export: {push_to_hub: mine}", "'mine' is no hub repository", "write owner/name"),
+    ("track: tensorbord", "there is no tracker 'tensorbord'", "did you mean 'tensorboard'?"),
+    ("track: [wanbd]", "there is no tracker 'wanbd'", "did you mean 'wandb'?"),
     ("models: [{path: tinny}]", "the model folder tinny does not exist", "did you mean 'tiny'?"),
     ("models: [{path: messages.csv}]", "messages.csv is a file", None),
     ("models: [tiny]", "tiny is a folder, and a plain name is a hub id", "{path: tiny}"),
@@ -111,6 +114,24 @@ def test_a_mistake_is_named_at_its_place(recipe, line: str, message: str, hint: 
 )
 def test_a_sound_recipe_has_no_problems(recipe, lines: tuple[str, ...]) -> None:
     assert verify(recipe(*lines)) == ()
+
+
+def test_a_tracker_that_is_not_installed_is_refused_with_what_installs_it(
+    recipe, folder, monkeypatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    monkeypatch.delitem(sys.modules, "mlflow", raising=False)
+    monkeypatch.setattr(sys, "path", [str(folder)])
+    sys.path_importer_cache.clear()
+    (folder / "mlflow" / "mlruns").mkdir(parents=True)  # what a tracker leaves is no package
+    problems = verify(recipe("track: [mlflow, wandb]"))
+    assert [problem.hint for problem in problems] == [
+        "pip install 'automl[mlflow]'",
+        "pip install 'automl[wandb]'",
+    ]
+    assert problems[1].message == "wandb is not installed"
+    assert problems[1].place is not None
+    assert problems[1].place.text[problems[1].place.column - 1 :].startswith("wandb")
 
 
 def test_a_hub_id_that_names_a_subfolder_here_is_taken_for_the_folder(recipe, folder) -> None:

@@ -137,6 +137,7 @@ FULL: dict[str, Any] = {
     "checks": ["accuracy >= 0.9"],
     "export": {"formats": ["safetensors"], "push_to_hub": None, "private": True},
     "storage": "postgresql+psycopg://me@db/studies", "artifacts": "s3://bucket/automl",
+    "track": ["tensorboard", "mlflow"],
     "experience": False,
 }  # fmt: skip
 ANYTHING = st.recursive(
