@@ -26,6 +26,7 @@ FailureKind = Literal[
     "bad_candidate",
     "lost",
     "disk_full",
+    "device_lost",
 ]
 
 

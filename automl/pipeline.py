@@ -270,6 +270,12 @@ class _Run:
         if outcome == "disk_full":
             self.listen(RunEnded("failed", None, None, None, time.time()))
             raise StudyFailed(room.full(self.rundir))
+        if outcome == "device_lost":
+            self.listen(RunEnded("failed", None, None, None, time.time()))
+            raise StudyFailed(
+                "no GPU that trials could use is there any more; nothing that was trained is lost, "
+                "and the same command goes on"
+            )
         if study.best() is None:
             self.listen(RunEnded("failed", None, None, None, time.time()))
             raise StudyFailed(_why_nothing(study, outcome))

@@ -170,8 +170,17 @@ def scheduler(
         interrupts,
         predict=predict,
         does_not_fit=limit,
+        gone=_gone if plan.devices.executor == "local" else lambda _: (),
         remove=carrier.remove if carrier else delete,
     )
+
+
+def _gone(slot: Slot) -> tuple[str, ...]:
+    """Which of the slot's GPUs this machine has no more."""
+    if not slot.devices:
+        return ()
+    there = {gpu.id for gpu in machine.gpus()}
+    return tuple(device for device in slot.devices if device not in there)
 
 
 def remember(study: Study, rundir: RunDir, listen: Listen) -> None:

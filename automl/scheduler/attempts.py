@@ -22,12 +22,21 @@ Reason = Literal[
     "interrupted",
     "disk_full",
     "storage_lost",
+    "device_lost",
     "timeout",
     "hang",
     "not_a_number",
 ]
 """Why a worker was asked to leave."""
-PAUSES: tuple[Reason, ...] = ("rung", "held", "time", "interrupted", "disk_full", "storage_lost")
+PAUSES: tuple[Reason, ...] = (
+    "rung",
+    "held",
+    "time",
+    "interrupted",
+    "disk_full",
+    "storage_lost",
+    "device_lost",
+)
 RETRIES: dict[FailureKind, int] = {
     "crash": 1,
     "lost": 3,
@@ -37,6 +46,7 @@ RETRIES: dict[FailureKind, int] = {
     "timeout": 0,
     "bad_candidate": 0,
     "disk_full": 0,
+    "device_lost": 3,
 }
 """How often a trial is tried again after each kind of failure. A full disk ends the run instead:
 the trial goes on, as often as need be, when the run does."""

@@ -34,13 +34,15 @@ from automl.executors import Executor, Slot
 from automl.jobs import TrialSpec
 from automl.plan import Configuration
 from automl.rundir import RunDir
-from automl.scheduler.attempts import PAUSES, Attempt, Reason, end_of, retry
+from automl.scheduler.attempts import PAUSES, Attempt, End, Reason, end_of, retry
 from automl.scheduler.hours import Hours, Limits
 from automl.search import forecast, rungs, upkeep
 from automl.search.study import Evaluation, Outlook, Overtaken, Study, StudyTrial, Verdict
 
-Outcome = Literal["trials", "time", "settled", "interrupted", "no_candidates", "disk_full"]
-LEAVING: tuple[Reason, ...] = ("interrupted", "disk_full")
+Outcome = Literal[
+    "trials", "time", "settled", "interrupted", "no_candidates", "disk_full", "device_lost"
+]
+LEAVING: tuple[Reason, ...] = ("interrupted", "disk_full", "device_lost")
 """Reasons to end the run as it is, to be continued."""
 LEFT_OUT = "its candidate was left out since"
 SPEND_SECONDS = 10.0
@@ -69,6 +71,8 @@ class Scheduler:
     """What a trial's training will take; corrected by what is seen."""
     does_not_fit: Callable[[Configuration, int], None] = lambda *_: None
     """Hears how many rows at once were too many for a configuration's memory."""
+    gone: Callable[[Slot], Sequence[str]] = lambda _: ()
+    """Which of a slot's devices are there no more; asked when a process has broken down."""
     remove: Callable[[Path], None] = upkeep.delete
     """Deletes a folder of a trial, wherever it was put."""
     _hours: Hours = field(init=False)
@@ -79,6 +83,8 @@ class Scheduler:
     _failures: Counter[tuple[int, FailureKind]] = field(default_factory=Counter)
     _held: frozenset[int] = frozenset()
     """Trials that the user has put aside."""
+    _without: set[int] = field(default_factory=set)
+    """Slots whose devices are gone."""
     _closing: Reason | None = None
     _over: tuple[Outcome, str] | None = None
     """Why nothing new can be started any more: the outcome, and in words."""
@@ -201,7 +207,7 @@ class Scheduler:
         """Start what can be started; return whether there was, or may still be, something to."""
         if self._closing is not None:
             return False
-        taken = {attempt.slot.index for attempt in self._running}
+        taken = self._without.union(attempt.slot.index for attempt in self._running)
         for slot in self.slots:
             if slot.index in taken:
                 continue
@@ -333,7 +339,7 @@ class Scheduler:
         number = attempt.trial.number
         folder = self.rundir.trial(number)
         folder.clear_request()
-        end = end_of(attempt, code, folder.log)
+        end = self._for_want_of_a_device(attempt, end_of(attempt, code, folder.log))
         match end.kind:
             case "complete" | "pruned":
                 self._end(number, end.kind)
@@ -343,6 +349,19 @@ class Scheduler:
                 self._say_paused(number, "killed; continues from its last checkpoint")
             case "left":
                 self._left(attempt)
+
+    def _for_want_of_a_device(self, attempt: Attempt, end: End) -> End:
+        """The end, or what it must be put down to; a slot whose device is gone is used no more."""
+        if end.kind != "failed" or end.failure not in ("crash", "lost", "hang"):
+            return end
+        gone = self.gone(attempt.slot)
+        if not gone:
+            return end
+        self._without.add(attempt.slot.index)
+        if len(self._without) == len(self.slots):
+            self._close("device_lost")
+        message = f"the GPU {', '.join(gone)} is there no more: {end.message}"
+        return End("failed", "device_lost", message)
 
     def _left(self, attempt: Attempt) -> None:
         number = attempt.trial.number
@@ -550,8 +569,9 @@ class Scheduler:
             self.listen(replace(found, seconds=self._hours.spent, time=time.time()))
 
     def _outcome(self) -> Outcome:
-        if self._closing in LEAVING:
-            return "disk_full" if self._closing == "disk_full" else "interrupted"
+        match self._closing:
+            case "interrupted" | "disk_full" | "device_lost":
+                return self._closing
         self._say_progress()
         return (self._over or self._how_it_ended())[0]
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from automl import documents, preparation
+import pytest
+
+from automl import documents, machine, preparation
+from automl.executors import Slot
 from automl.plan import Configuration
 from automl.preparation import Starts
 from automl.rundir import RunDir
@@ -28,3 +31,10 @@ def test_starting_points_stay_those_the_study_began_with(tmp_path: Path):
     kept = (Configuration(plan.candidates[0].id, {"learning_rate": 1e-4}),)
     documents.write(rundir.starts, Starts(kept))
     assert preparation.starts(plan, rundir, lambda _: None) == kept
+
+
+def test_a_gpu_that_the_machine_has_no_more_is_named(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(machine, "gpus", lambda: (machine.Gpu("1", "H200", 10**11),))
+    assert preparation._gone(Slot(0, ("0", "1"), 4, 2)) == ("0",)
+    assert preparation._gone(Slot(1, ("1",), 4, 1)) == ()
+    assert preparation._gone(Slot(2, (), 4, 1)) == ()

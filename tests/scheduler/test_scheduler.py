@@ -70,6 +70,7 @@ class Bench:
         self.clock: Callable[[], float] = time.monotonic
         self.fitting: int | None = None
         self.too_many: list[int] = []
+        self.gone: Callable[[Slot], tuple[str, ...]] = lambda _: ()
 
     def run(self) -> Outcome:
         self.study = Study(self.rundir.study, self.plan)
@@ -85,6 +86,7 @@ class Bench:
             clock=self.clock,
             predict=self.predict,
             does_not_fit=lambda _, rows: self.too_many.append(rows),
+            gone=self.gone,
         )
         return scheduler.run()
 
@@ -416,4 +418,36 @@ def test_worker_that_dies_while_an_interrupt_is_answered_keeps_its_trial(tmp_pat
     assert bench.states() == ["running"]
     again = Bench(tmp_path / "r", lambda t, a: "evals=2:0.5", limits=Limits(trials=1))
     again.run()
+    assert again.states() == ["complete"]
+
+
+def test_a_trial_whose_gpu_is_gone_goes_on_at_another_and_the_slot_is_used_no_more(tmp_path: Path):
+    bench = Bench(
+        tmp_path / "r",
+        lambda t, a: "evals=3:0.5,sleep=0.1" + (",end=crash,at=end" if (t, a) == (0, 1) else ""),
+        limits=Limits(trials=4),
+    )
+    bench.slots = tuple(Slot(index, (str(index),), 1, 1) for index in range(2))
+    bench.gone = lambda slot: ("0",) if slot.index == 0 else ()
+    assert bench.run() == "trials"
+    assert bench.states() == ["complete"] * 4
+    assert bench.study.trials[0].attempts == 2
+    ended = [e for e in bench.said(events.TrialEnded) if e.state == "paused"]
+    assert any("the GPU 0 is there no more" in e.message for e in ended)
+    first, *later = [e.slot for e in bench.said(events.TrialStarted)]
+    assert first == "cuda:0"
+    assert set(later[1:]) == {"cuda:1"}
+
+
+def test_with_its_last_gpu_gone_the_run_ends_and_continues_when_there_is_one(tmp_path: Path):
+    def behaviour(trial: int, attempt: int) -> str:
+        return "evals=3:0.5" + (",end=kill" if attempt == 1 else "")
+
+    bench = Bench(tmp_path / "r", behaviour, limits=Limits(trials=1))
+    bench.slots = (Slot(0, ("0",), 1, 1),)
+    bench.gone = lambda slot: slot.devices
+    assert bench.run() == "device_lost"
+    assert bench.states() == ["running"]
+    again = Bench(tmp_path / "r", lambda t, a: "evals=3:0.5", limits=Limits(trials=1))
+    assert again.run() == "trials"
     assert again.states() == ["complete"]
