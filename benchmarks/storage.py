@@ -1,10 +1,11 @@
 """Where the study is kept: an Optuna journal file against SQLite, by cost and by crash.
 
-    python benchmarks/storage.py [--trials 200]
+    python benchmarks/storage.py [--trials 200] [--url postgresql+psycopg://…]
 
 Cost: milliseconds for what one trial writes (added running, three evaluations, told), and to open
 the study with all of them. Crash: a writer is killed (-9) at random moments; does the next one open
-the study, and how many told trials are gone?
+the study, and how many told trials are gone? With ``--url`` also, by cost, a database that many
+machines share: Optuna's own tables against its journal kept there, an entry a row.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import optuna
@@ -28,8 +31,10 @@ from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import Trial, TrialState, create_trial
 
 from automl.search.journal import repair
+from automl.search.shared import Database, SharedLog
 
 KINDS = ("journal", "sqlite")
+Turn = Callable[[], AbstractContextManager[object]]
 
 
 def storage(kind: str, folder: Path) -> BaseStorage:
@@ -49,19 +54,41 @@ def study(kind: str, folder: Path) -> optuna.Study:
     )
 
 
-def write_trial(made: optuna.Study) -> None:
-    made.add_trial(
-        create_trial(
-            state=TrialState.RUNNING,
-            params={"x": 0.5},
-            distributions={"x": FloatDistribution(0, 1)},
-            user_attrs={"candidate": "a"},
+def write_trial(made: optuna.Study, turn: Turn = nullcontext) -> None:
+    with turn():
+        made.add_trial(
+            create_trial(
+                state=TrialState.RUNNING,
+                params={"x": 0.5},
+                distributions={"x": FloatDistribution(0, 1)},
+                user_attrs={"candidate": "a"},
+            )
         )
-    )
-    last = made.get_trials(deepcopy=False)[-1]
+        last = made.get_trials(deepcopy=False)[-1]
     for step in (1, 2, 3):
-        Trial(made, last._trial_id).report(0.5, step)
-    made.tell(last.number, 0.5)
+        with turn():
+            Trial(made, last._trial_id).report(0.5, step)
+    with turn():
+        made.tell(last.number, 0.5)
+
+
+def shared_costs(url: str, trials: int, folder: Path) -> dict[str, float]:
+    """Return milliseconds a trial in the database at ``url``, by who keeps it there."""
+    log = SharedLog(Database(url), f"s{time.time()}", "a", folder / "mirror")
+    with log.turn():
+        ours = optuna.create_study(storage=JournalStorage(log), sampler=RandomSampler(0))
+    theirs = optuna.create_study(storage=RDBStorage(url), sampler=RandomSampler(0))
+    arms: dict[str, Callable[[], None]] = {
+        "Optuna's tables": lambda: write_trial(theirs),
+        "the journal": lambda: write_trial(ours, log.turn),
+    }
+    times: dict[str, list[float]] = {name: [] for name in arms}
+    for _ in range(trials):
+        for name, write in arms.items():
+            began = time.perf_counter()
+            write()
+            times[name].append(time.perf_counter() - began)
+    return {name: statistics.median(found) * 1e3 for name, found in times.items()}
 
 
 def cost(kind: str, folder: Path, trials: int) -> tuple[float, float]:
@@ -120,6 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--url", help="a database, as SQLAlchemy calls it")
     parser.add_argument("--writer", nargs=2, metavar=("KIND", "FOLDER"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -137,6 +165,11 @@ def main() -> None:
         )
     ratio = figures["sqlite"][0] / figures["journal"][0]
     print(f"sqlite / journal: {ratio:.1f}x a trial  (pid {os.getpid()})")
+    if options.url:
+        with tempfile.TemporaryDirectory() as name:
+            found = shared_costs(options.url, options.trials, Path(name))
+        for kind, each in found.items():
+            print(f"in a database, {kind}: {each:.1f} ms a trial")
 
 
 if __name__ == "__main__":
