@@ -10,7 +10,8 @@ request being made, every fourth for one of the short stages before and after th
 
 What must hold is checked after every kill and every end: no trial that had ended is lost or told
 otherwise; no process is left after a grace; no trial trains anew what is longer ago than a
-checkpoint's interval; the trials, their values and the winner are those of the undisturbed study.
+checkpoint's interval; the configurations, their values as far as both went, and the winner are those
+of the undisturbed study.
 """
 
 from __future__ import annotations
@@ -83,6 +84,8 @@ class Count:
     wrong: list[str] = field(default_factory=list)
     orphan_seconds: list[float] = field(default_factory=list)
     redone: list[float] = field(default_factory=list)
+    longer: list[str] = field(default_factory=list)
+    """Trials that the clock let train for longer, or not as long, as undisturbed."""
 
 
 @dataclass(frozen=True)
@@ -265,6 +268,20 @@ def await_death(mark: str, count: Count) -> None:
     count.orphan_seconds.append(time.monotonic() - began)
 
 
+def same(mine: dict[str, Any], theirs: dict[str, Any]) -> bool:
+    """Return whether two trials are one configuration with the same values, as far as both went.
+
+    How far that is depends on the clock: a trial at a rung goes on at once where a new process would
+    take longer to start than the trial to come to its next rung, as it does once the server that
+    processes are forked from was killed.
+    """
+    both = min(len(mine["evaluations"]), len(theirs["evaluations"]))
+    names = ("candidate", "values", "seed")
+    return all(mine[name] == theirs[name] for name in names) and (
+        mine["evaluations"][:both] == theirs["evaluations"][:both]
+    )
+
+
 def one_study(
     bench: Bench,
     folder: Path,
@@ -302,8 +319,10 @@ def one_study(
     check_redone(folder, count)
     for number in sorted({*reference.trials, *known.trials}):
         mine, theirs = known.trials.get(number), reference.trials.get(number)
-        if mine != theirs:
+        if mine is None or theirs is None or not same(mine, theirs):
             count.wrong.append(f"{folder.name}: trial {number} is {mine}, undisturbed {theirs}")
+        elif mine != theirs:
+            count.longer.append(f"{folder.name}: trial {number}")
     if known.winner != reference.winner:
         count.wrong.append(f"{folder.name}: winner {known.winner}, not {reference.winner}")
     if not (folder / "bundle" / "model.safetensors").exists():
@@ -340,6 +359,7 @@ def main() -> int:
     print("last said before: " + ", ".join(f"{k} {n}" for k, n in count.stages.most_common()))
     print(f"everything was gone at most {max(count.orphan_seconds):.1f} s after its parent")
     print(f"made again: at most {max(count.redone, default=0):.1f} s of a trial")
+    print(f"trained for longer, or shorter, than undisturbed: {len(count.longer)} trials")
     print(f"wrong: {len(count.wrong)}")
     for each in count.wrong:
         print(f"  {each}")
