@@ -10,8 +10,8 @@ request being made, every fourth for one of the short stages before and after th
 
 What must hold is checked after every kill and every end: no trial that had ended is lost or told
 otherwise; no process is left after a grace; no trial trains anew what is longer ago than a
-checkpoint's interval; the configurations, their values as far as both went, and the winner are those
-of the undisturbed study.
+checkpoint's interval; the configurations, their values as far as both went, and the winner are
+those of the undisturbed study.
 """
 
 from __future__ import annotations
@@ -271,9 +271,9 @@ def await_death(mark: str, count: Count) -> None:
 def same(mine: dict[str, Any], theirs: dict[str, Any]) -> bool:
     """Return whether two trials are one configuration with the same values, as far as both went.
 
-    How far that is depends on the clock: a trial at a rung goes on at once where a new process would
-    take longer to start than the trial to come to its next rung, as it does once the server that
-    processes are forked from was killed.
+    How far that is depends on the clock: a trial at a rung goes on at once where a new process
+    would take longer to start than the trial to come to its next rung, as it does once the server
+    that processes are forked from was killed.
     """
     both = min(len(mine["evaluations"]), len(theirs["evaluations"]))
     names = ("candidate", "values", "seed")

@@ -58,11 +58,8 @@ def command(
 def _elsewhere(run: Path | None, storage: str | None) -> tuple[str, str] | None:
     """The database and the name of the study that is meant; None where it is a run folder."""
     from automl import pipeline
-    from automl.errors import InputError
 
     if run is None or not run.is_file():
-        if storage is not None and run is not None:
-            raise InputError(f"--storage says where to look, {run} not for what: give the recipe")
         return None
     recipe = pipeline.load_recipe(run).recipe
     url = storage or recipe.storage
