@@ -133,13 +133,13 @@ def run(
     with room.watched(rundir), rundir.lock(), processes.preloaded(trackers):
         listen = _recorded(rundir, listen)
         interrupts = _asked(rundir, interrupts, listen)
+        joined = _joined(shared, loaded.recipe.name, rundir, listen, interrupts)
         compiled = compile_recipe(loaded, folder=rundir.jobs, listen=listen)
         if lock is not None:
             _refuse_drift(lock, compiled.plan, _shown(loaded.path))
         _adopt(rundir, compiled, loaded)
         if interrupts():
             raise Interrupted("interrupted before the search began; nothing was lost")
-        joined = _joined(shared, compiled.plan, rundir, listen, interrupts)
         try:
             with joined.presence() if joined else nullcontext():
                 return _Run(loaded, rundir, compiled, listen, interrupts, joined, fetch).go()
@@ -150,14 +150,14 @@ def run(
 
 def _joined(
     shared: Shared | None,
-    plan: Plan,
+    name: str,
     rundir: RunDir,
     listen: Listen,
     interrupts: Callable[[], int],
 ) -> Membership | None:
     """This machine's part in the study, where several share it."""
     if shared is not None:
-        return membership.Membership(shared, plan.name, rundir, listen, interrupts)
+        return membership.Membership(shared, name, rundir, listen, interrupts)
     if rundir.box.exists():
         found = documents.read(membership.Box, rundir.box)
         raise RunFolderError(
