@@ -519,7 +519,8 @@ class Scheduler:
         """
         if self._repeats is not None or self._closing in LEAVING:
             return False
-        self._over = self._how_it_ended()
+        outcome, words = self._how_it_ended()
+        self._over = outcome, words + self._aside()
         self.study.spend(self._hours.spent)
         self.study.end(self._over[1])
         self._tidy()
@@ -552,6 +553,14 @@ class Scheduler:
         if self._hours.startable() == 0:
             return "trials", f"all {self.limits.trials} trials have been made"
         return "time", "no trial would come to its next evaluation in the time left"
+
+    def _aside(self) -> str:
+        """The trials that the search ended without, since the user has put them aside."""
+        trials = self.study.trials
+        held = [n for n in sorted(self._held) if n < len(trials) and trials[n].state == "running"]
+        if not held:
+            return ""
+        return f"; without trial {', '.join(map(str, held))}, put aside by `automl pause`"
 
     def _say_progress(self) -> None:
         """Say where the search stands, if a count has changed since it was last said."""

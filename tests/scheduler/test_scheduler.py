@@ -243,6 +243,7 @@ def test_a_trial_that_is_put_aside_makes_room_and_goes_on_when_it_is_released(tm
     assert [end.message for end in bench.said(events.TrialEnded) if end.trial == 0] == [
         "put aside by `automl pause`"
     ]
+    assert bench.study.ended.endswith("without trial 0, put aside by `automl pause`")
     again = Bench(tmp_path / "r", lambda t, a: "evals=3:0.5")
     assert again.run() == "trials"
     assert again.executor.attempts == {}
