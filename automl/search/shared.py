@@ -105,7 +105,7 @@ class Database:
     """Where studies are kept; connections that are lost are made again."""
 
     def __init__(self, url: str) -> None:
-        """Open the database at ``url`` (SQLAlchemy's form), making the tables where they are new.
+        """Open the database at ``url`` (SQLAlchemy's form); writes nothing.
 
         Raises InputError, which never shows the password, when it cannot be opened.
         """
@@ -118,10 +118,20 @@ class Database:
         """Whether to wait for it no longer."""
         self._engine = _engine(parsed)
         self.now = sqlalchemy.literal_column(CLOCKS[parsed.get_backend_name()], Float)
-        try:
+        with self._usable():
+            self._engine.connect().close()
+
+    def make_tables(self) -> None:
+        """Make the tables where they are new; raises InputError when that is not allowed."""
+        with self._usable():
             with suppress(ProgrammingError, IntegrityError):  # another machine makes them just now
                 _tables.create_all(self._engine)
             _tables.create_all(self._engine)
+
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        try:
+            yield
         except DBAPIError as error:
             raise InputError(f"storage {self.shown} cannot be used: {_said(error)}") from None
 
@@ -161,6 +171,8 @@ class Database:
 
     def _studies(self) -> tuple[str, ...]:
         with self.transaction() as connection:
+            if not sqlalchemy.inspect(connection).has_table(_STUDY.name):
+                return ()
             found = connection.execute(select(_STUDY.c.name).order_by(_STUDY.c.name))
             return tuple(name for (name,) in found)
 
@@ -192,6 +204,7 @@ class SharedLog(BaseJournalBackend):  # type: ignore[misc]
         self._alive: tuple[float, frozenset[str]] = (-1e9, frozenset())
         self._present = self._searching = False
         self.forget()
+        database.make_tables()
         database.insisting(self._make)
 
     def _make(self) -> None:

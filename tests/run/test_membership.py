@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -200,6 +201,8 @@ def test_waiting_for_another_machine_can_be_interrupted(shared: Shared, tmp_path
 def test_a_look_from_outside_changes_nothing(shared: Shared, tmp_path: Path):
     with pytest.raises(InputError, match="there are: none"):
         membership.look(shared.storage, PLAN.name)
+    with sqlite3.connect(tmp_path / "studies.db") as database:
+        assert database.execute("SELECT name FROM sqlite_master").fetchall() == []
     joined = join(shared, tmp_path / "a")
     finished(joined)
     with joined.presence():
