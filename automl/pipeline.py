@@ -262,7 +262,7 @@ class _Run:
             self.joined.agree(study, self.compiled.plan)
         spent = self._spent(study)
         if spent is None:
-            study, outcome = self._search()
+            study, outcome = self._search(study)
         else:
             outcome = spent
         if outcome == "interrupted":
@@ -289,6 +289,7 @@ class _Run:
         floor: float | None = None,
         unable: Sequence[str] = (),
     ) -> Study:
+        """The study, read anew: what it is searched with is known bit by bit."""
         from automl.search.study import Study
 
         log = self.joined.log if self.joined else self.rundir.study
@@ -348,11 +349,11 @@ class _Run:
         self.listen(StageBegan("search", f"finished: {why}; a larger budget continues it"))
         return outcome
 
-    def _search(self) -> tuple[Study, Outcome]:
-        """Search as long as the budget lasts."""
+    def _search(self, opened: Study) -> tuple[Study, Outcome]:
+        """Search as long as the budget lasts, on the study that was ``opened`` to look at."""
         floor = self._floor()
         found = preparation.ground(self.compiled.plan, self._model_refs(), self.rundir, self.listen)
-        study = self._ready(found, floor)
+        study = self._ready(found, floor, opened)
         scheduler = preparation.scheduler(
             study,
             found,
@@ -376,17 +377,16 @@ class _Run:
         )
         return study, scheduler.run()
 
-    def _ready(self, found: Ground, floor: float) -> Study:
+    def _ready(self, found: Ground, floor: float, opened: Study) -> Study:
         """The study with its starting points, as this machine can go on with it."""
         if self.joined is None:
             starts = preparation.starts(found.plan, self.rundir, self.listen)
             return self._study(found.plan, starts, floor)
         plan = self.compiled.plan
         unable = [each.id for each in plan.candidates if each not in found.plan.candidates]
-        study = self._study(plan, floor=floor, unable=unable)
-        self.joined.agree_on_file(study, "starts", self.rundir.starts)
+        self.joined.agree_on_file(opened, "starts", self.rundir.starts)
         preparation.starts(plan, self.rundir, self.listen)
-        self.joined.agree_on_file(study, "starts", self.rundir.starts)
+        self.joined.agree_on_file(opened, "starts", self.rundir.starts)
         starts = preparation.starts(plan, self.rundir, self.listen)
         study = self._study(plan, starts, floor, unable)
         study.rehearse()
