@@ -60,7 +60,11 @@ def command(
             fetch=False,
         )
     if not as_json:
-        what = f"the bundle is in {result.bundle}" if result.bundle else f"{result.state}"
+        what = result.state.replace("_", " ")
+        if result.bundle:
+            what = f"the bundle is in {result.bundle}"
+        elif result.state == "interrupted":
+            what = "interrupted; the same command goes on"
         print(f"{result.name}: {what}")
     raise typer.Exit(result.exit_code)
 
