@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
@@ -52,7 +52,9 @@ def output_format(format: str | None, path: Path | None) -> str:
     return format or ("csv" if path is not None and path.suffix.lower() == ".csv" else "jsonl")
 
 
-def write(answers: Iterable[Answer], path: Path | None, format: str, top: int) -> None:
+def write(
+    answers: Iterable[Answer], path: Path | None, format: str, top: int, says: Sequence[str]
+) -> None:
     """Write all answers to ``path`` or stdout, with progress on stderr where someone watches.
 
     A reader of stdout that goes away (``| head``) ends the writing quietly.
@@ -61,7 +63,7 @@ def write(answers: Iterable[Answer], path: Path | None, format: str, top: int) -
     begun = time.monotonic()
     with _progress(console, path) as said:
         try:
-            counts = _written(answers, path, format, top, said)
+            counts = _written(answers, path, format, top, says, said)
         except BrokenPipeError:
             # what is still buffered would fail again when Python closes stdout
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -70,11 +72,16 @@ def write(answers: Iterable[Answer], path: Path | None, format: str, top: int) -
 
 
 def _written(
-    answers: Iterable[Answer], path: Path | None, format: str, top: int, said: Callable[[int], None]
+    answers: Iterable[Answer],
+    path: Path | None,
+    format: str,
+    top: int,
+    says: Sequence[str],
+    said: Callable[[int], None],
 ) -> tuple[int, int]:
     rows = empty = 0
     with output.replacing(path) if path is not None else nullcontext(sys.stdout) as stream:
-        for _, prediction in output.write(answers, stream, format, top):
+        for _, prediction in output.write(answers, stream, format, top, says):
             rows += 1
             empty += prediction is None
             said(rows)

@@ -66,4 +66,4 @@ def command(
         batch_size=batch_size,
         top=top,
     )
-    _predictions.write(answers, output, written, top)
+    _predictions.write(answers, output, written, top, predictor.task.says)

@@ -116,6 +116,8 @@ class Terms:
     wishes: Mapping[str, object]
     memory_bytes: int
     """Memory one training process may fill."""
+    knobs: frozenset[str]
+    """Hyperparameters that make sense for the task, besides the pace of training."""
     smaller: bool = False
     """Whether fewer layers are to be tried: for speed or size."""
 
@@ -129,7 +131,7 @@ def candidate(
     family = str(model.config["model_type"])
     row = prior(family, inspection.parameters, terms.train_rows)
     wishes: Mapping[str, Any] = terms.wishes
-    parameters = space(row, model.config, wishes, smaller=terms.smaller)
+    parameters = space(row, model.config, wishes, smaller=terms.smaller, knobs=terms.knobs)
     size = variants.sizes(model, inspection.parameters)
     narrowed = variants.within(parameters, size, terms.limits)
     if isinstance(narrowed, limits.Limit):

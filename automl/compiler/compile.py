@@ -19,7 +19,7 @@ from automl import tasks
 from automl.compiler import checks, grids, limits, memory, objectives, rungs, screening
 from automl.compiler.candidates import Resolution, Terms, candidate, resolve
 from automl.compiler.inspection import Question, inspect
-from automl.compiler.verify import CLUSTER, verify
+from automl.compiler.verify import CLUSTER, task_problems, verify
 from automl.errors import CandidateError, Problem, RecipeError
 from automl.plan import (
     BudgetPlan,
@@ -86,6 +86,10 @@ def compile_recipe(
     task = tasks.get(loaded.recipe.task)
     say("data", "reading and splitting")
     data = load_data(loaded, task)
+    if data.task is not task:
+        task = data.task
+        if problems := task_problems(loaded, task):
+            raise RecipeError(problems)
     _refuse_unknown_classes(loaded, data.plan)
     resolution = resolve(loaded, task, pins or {}, say)
     devices = loaded.recipe.devices
@@ -129,6 +133,7 @@ def _candidates(
         data.plan.rows["train"],
         loaded.recipe.search.space,
         room,
+        task.knobs,
         smaller=bool(objectives.quantities(objectives.goal(loaded, task))),
     )
     question = Question(

@@ -25,8 +25,7 @@ def objection(model: FoundModel, task: Task) -> str | None:
     own_code = model.trust_remote_code and task.auto_class in _auto_map(model.config)
     if not own_code and family not in families(task.mapping):
         return _without_head(family, task)
-    reads_text = any(role.kind == "text" for role in task.roles)
-    if reads_text and not any(name in model.sizes for name in VOCABULARIES):
+    if not any(name in model.sizes for name in VOCABULARIES):
         return "it has no tokenizer files (tokenizer.json, vocab.txt or the like)"
     return None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from automl import tasks
 from automl.compiler import limits
 from automl.errors import Problem
 from automl.plan import Direction, Goal, Prefer
@@ -86,7 +87,7 @@ def problems(loaded: LoadedRecipe, task: Task) -> Iterator[Problem]:
 
 
 def _wish_problems(loaded: LoadedRecipe, stated: tuple[Wish, ...], task: Task) -> Iterator[Problem]:
-    known = {**{each.name: each.direction for each in task.metrics}, **COSTS}
+    known = {**{each.name: each.direction for each in tasks.metrics(task)}, **COSTS}
     seen: set[str] = set()
     for wish in stated:
         if wish.name not in known:

@@ -109,7 +109,7 @@ def screen(
 def _wish(loaded: LoadedRecipe, task: Task, candidates: int) -> Screen | None:
     """Return how to compare, or None where nothing is to be compared."""
     wish = loaded.recipe.search.screen
-    if not any(role.kind == "class" for role in task.roles):
+    if "probe" not in task.knobs:
         if isinstance(wish, Screen):
             message = f"{task.name} has no classes that a frozen encoder could be compared by"
             raise RecipeError(

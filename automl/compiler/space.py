@@ -10,6 +10,7 @@ from automl.compiler.hyperparameters import HYPERPARAMETERS, METHOD, Hyperparame
 from automl.compiler.priors import Prior
 from automl.plan import Parameter, Scalar
 from automl.recipe.schema import Range
+from automl.tasks import CLASSIFIER
 from automl.tasks._layers import layers as layer_count
 from automl.tasks._pooling import pooling_choices
 
@@ -27,6 +28,8 @@ DROPOUTS = (
 """Configuration keys of families that put a dropout before their classifier."""
 
 
+OPTIONAL = CLASSIFIER
+"""Hyperparameters that not every task has."""
 FULL: Mapping[str, tuple[Scalar, ...]] = {METHOD: ("full",)}
 """When everything but the method itself is searched."""
 
@@ -37,17 +40,22 @@ def space(
     wishes: Mapping[str, Entry],
     *,
     smaller: bool = False,
+    knobs: frozenset[str] = CLASSIFIER,
 ) -> tuple[Parameter, ...]:
     """Return the parameters of one candidate, in the order of the known hyperparameters.
+
+    ``knobs`` are those that make sense for the task, besides the pace of training.
 
     ``wishes`` is the recipe's ``search.space``; its entries must be without ``faults``. A
     hyperparameter that does not apply to the candidate is left out, wished for or not, and so is a
     wished value that it cannot take. ``smaller`` asks for fewer layers to be tried as well.
     """
-    defaults = {each.name: each for each in _defaults(prior, config, smaller or KEPT in wishes)}
+    able = replace(prior, methods=tuple(m for m in prior.methods if m in {"full", *knobs}))
+    fewer = smaller or KEPT in wishes
+    defaults = {each.name: each for each in _defaults(able, config, fewer)}
     found = []
     for name, known in HYPERPARAMETERS.items():
-        if name not in defaults:
+        if name not in defaults or name in OPTIONAL - knobs:
             continue
         parameter = defaults[name]
         if name in wishes:

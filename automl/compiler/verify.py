@@ -94,6 +94,11 @@ def _task_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
     yield from _check_problems(loaded, task)
 
 
+def task_problems(loaded: LoadedRecipe, task: Task) -> tuple[Problem, ...]:
+    """Return what is wrong with objectives and checks for the task that the data has made."""
+    return (*objectives.problems(loaded, task), *_check_problems(loaded, task))
+
+
 def _column_problems(loaded: LoadedRecipe, task: Task) -> Iterator[Problem]:
     columns = loaded.recipe.data.columns
     roles = tuple(role.name for role in task.roles)
@@ -120,13 +125,13 @@ def _unknown_metric(loaded: LoadedRecipe, where: Location, name: str, task: Task
         where,
         f"{task.name} has no metric {name!r}",
         value=name,
-        known=tuple(metric.name for metric in task.metrics),
+        known=tuple(metric.name for metric in tasks.metrics(task)),
     )
 
 
 def _check_problems(loaded: LoadedRecipe, task: Task) -> Iterator[Problem]:
-    metrics = {metric.name for metric in task.metrics}
-    classes = any(role.kind == "class" for role in task.roles)
+    metrics = {metric.name for metric in tasks.metrics(task)}
+    classes = any(role.kind in ("class", "classes") for role in task.roles)
     for index, text in enumerate(loaded.recipe.checks):
         where: Location = ("checks", index)
         try:

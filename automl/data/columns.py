@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from automl.data import nested
 from automl.data.part import Part, listed
 from automl.errors import DataError, Problem
 from automl.recipe.loaded import LoadedRecipe
@@ -31,6 +32,8 @@ class Look:
     name: str
     is_text: bool
     is_number: bool
+    is_list: bool
+    is_nested: bool
     mean_characters: float
     distinct: int
     rows: int
@@ -40,6 +43,10 @@ class Look:
         if kind == "text":
             varied = self.distinct > self.rows / 2
             return self.is_text and varied and self.mean_characters >= _LONG_TEXT
+        if kind in ("texts", "classes"):
+            return self.is_list
+        if kind == "json":
+            return self.is_nested
         if kind == "class":
             return 2 <= self.distinct <= max(2, self.rows // 4)
         return self.is_number and self.distinct > max(2, self.rows // 10)
@@ -81,7 +88,7 @@ def resolve(loaded: LoadedRecipe, roles: Sequence[Role], parts: Sequence[Part]) 
 
 
 def _may_be_guessed(role: Role, roles: Sequence[Role], said: Mapping[str, str]) -> bool:
-    texts = [other.name for other in roles if other.kind == "text"]
+    texts = [other.name for other in roles if other.kind == "text" and not other.target]
     return role.name not in said and not (role.name in texts and any(t in said for t in texts))
 
 
@@ -186,12 +193,14 @@ def _look(table: pa.Table, name: str) -> Look:
     column = pa.chunked_array(table.slice(0, SAMPLE)[name]).drop_null()
     kind = kind_of(column.type)
     if kind not in ("text", "whole numbers", "numbers", "true/false"):
-        return Look(name, False, False, 0.0, 0, len(column))
+        found, deep = nested.is_list(column.type), nested.is_nested(column.type)
+        return Look(name, False, False, found, deep, 0.0, 0, len(column))
     distinct = pc.count_distinct(column).as_py() if len(column) else 0
     is_text = kind == "text"
     mean = pc.mean(pc.utf8_length(column)).as_py() if is_text and len(column) else 0.0
     number = kind in ("whole numbers", "numbers") or (is_text and _parses(column))
-    return Look(name, is_text and not number, number, mean or 0.0, distinct, len(column))
+    text = is_text and not number
+    return Look(name, text, number, False, False, mean or 0.0, distinct, len(column))
 
 
 def _parses(column: pa.ChunkedArray) -> bool:

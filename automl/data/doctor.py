@@ -10,6 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from automl.data.nested import readable
 from automl.data.part import listed
 from automl.data.rows import GROUP, SOURCE
 from automl.data.splits import same_text
@@ -108,7 +109,7 @@ def _by_text(
 
 def _rows(split: str, table: pa.Table, roles: Sequence[Role]) -> list[Seen]:
     held = [role for role in roles if role.name in table.column_names]
-    texts = [table[role.name].to_pylist() for role in held if role.kind == "text"]
+    texts = [readable(table, role) for role in held if not role.is_target]
     labels: list[Any] = [None] * table.num_rows
     for role in held:
         if role.kind == "class":

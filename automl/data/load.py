@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from automl.data import columns, doctor, labels, sources, splits
+from automl import tasks
+from automl.data import columns, doctor, forms, labels, nested, sources, splits
 from automl.data.arrays import integers
 from automl.data.fingerprint import fingerprint, row_hashes, split_hash
 from automl.data.part import Part, Reading, listed, refused
@@ -29,12 +30,14 @@ MINIMUM_TRAIN_ROWS = 10
 class LoadedData:
     """The rows of each split, and what the plan says of them.
 
-    Tables have a column per role (text and class as string, number as double) and ``__source__``
-    (``train.csv:17``), in an order that depends on row content alone.
+    Tables have a column per role (see ``rows``) and ``__source__`` (``train.csv:17``), in an order
+    that depends on row content alone.
     """
 
     tables: Mapping[str, pa.Table]
     plan: DataPlan
+    task: Task
+    """The recipe's, or the one that lists of classes make of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +58,20 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
     at once, for what cannot be read, told apart or learnt from.
     """
     reads = _read_all(loaded)
-    found = _columns(loaded, task.roles, reads)
+    task, found = _columns(loaded, task, reads)
     roles = [role for role in task.roles if role.name in found]
     given, dropped = _select_all(loaded, roles, found, reads)
+    given, prepared = forms.prepare(loaded, task, given)
+    roles = [role for role in task.roles if role.name in given["train"].column_names]
+    found = {role.name: found[role.name] for role in roles if role.name in found}
     _check_labels(loaded, roles, found, given, reads)
-    divided, notes = _divide(loaded, roles, given)
+    divided, notes = _divide(loaded, task, roles, given)
     _refuse_few(loaded, divided["train"].num_rows)
     hashes = {s: row_hashes(t, [r.name for r in roles]) for s, t in divided.items()}
     ordered = {split: _ordered(table, hashes[split]) for split, table in divided.items()}
     warnings = [
         *_dropped_note(dropped),
+        *prepared,
         *notes,
         *_unused_note(roles, found, divided["train"], reads),
         *doctor.doubts(ordered, roles),
@@ -73,14 +80,14 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
     plan = DataPlan(
         sources=tuple(_source(read) for read in reads),
         columns=found,
-        labels=_classes(roles, found, divided["train"], reads),
+        labels=_labels(task, roles, found, divided["train"], reads),
         rows={split: table.num_rows for split, table in tables.items()},
         fingerprint=fingerprint(one for many in hashes.values() for one in many),
         split=_rule(loaded, roles, found, split_hash(hashes)),
         profile=profile(tables, roles, hashes["train"], len(dropped)),
         warnings=tuple(warnings),
     )
-    return LoadedData(tables, plan)
+    return LoadedData(tables, plan, task)
 
 
 def _refuse_few(loaded: LoadedRecipe, rows: int) -> None:
@@ -108,7 +115,8 @@ def _read_all(loaded: LoadedRecipe) -> list[_Read]:
             with _placed(loaded, location):
                 reading = sources.read(reference, loaded.folder, split)
                 published = loaded.reference(location, reference)
-                reads.append(_Read(split, published, location, reading))
+                parts = tuple(nested.opened(part) for part in reading.parts)
+                reads.append(_Read(split, published, location, replace(reading, parts=parts)))
         except DataError as error:
             problems.extend(error.problems)
     if not loaded.recipe.data.train:
@@ -130,8 +138,13 @@ def _placed(loaded: LoadedRecipe, location: Location) -> Iterator[None]:
         ) from error
 
 
-def _columns(loaded: LoadedRecipe, roles: Sequence[Role], reads: Sequence[_Read]) -> dict[str, str]:
-    found = columns.resolve(loaded, roles, _parts(reads, "train"))
+def _columns(
+    loaded: LoadedRecipe, task: Task, reads: Sequence[_Read]
+) -> tuple[Task, dict[str, str]]:
+    found = columns.resolve(loaded, task.roles, _parts(reads, "train"))
+    if task.lists and _holds_lists(task, found, _parts(reads, "train")):
+        task = tasks.get(task.lists)
+        found = columns.resolve(loaded, task.roles, _parts(reads, "train"))
     group = loaded.recipe.data.group_by
     with _placed(loaded, ("data",)):
         # All splits at once: a column's type must agree between them too.
@@ -140,7 +153,14 @@ def _columns(loaded: LoadedRecipe, roles: Sequence[Role], reads: Sequence[_Read]
             problems += columns.require(_parts(reads, "train"), {"group_by": group})
         if problems:
             raise DataError(problems)
-    return found
+    return task, found
+
+
+def _holds_lists(task: Task, found: Mapping[str, str], parts: Sequence[Part]) -> bool:
+    """Return whether a row has several classes where the task expects one."""
+    role = _class_role(task.roles)
+    held = [part.table for part in parts if role and found[role] in part.table.column_names]
+    return any(nested.is_list(table[found[role]].type) for table in held if role)
 
 
 def _parts(reads: Sequence[_Read], split: str) -> list[Part]:
@@ -179,6 +199,10 @@ def _class_role(roles: Sequence[Role]) -> str | None:
     return next((role.name for role in roles if role.kind == "class"), None)
 
 
+def _classes_role(roles: Sequence[Role]) -> str | None:
+    return next((role.name for role in roles if role.kind == "classes"), None)
+
+
 def _check_labels(
     loaded: LoadedRecipe,
     roles: Sequence[Role],
@@ -186,10 +210,12 @@ def _check_labels(
     given: Mapping[str, pa.Table],
     reads: Sequence[_Read],
 ) -> None:
-    role = _class_role(roles)
+    role = _class_role(roles) or _classes_role(roles)
     if role is None:
         return
-    column = found[role]
+    column = found.get(role, role)
+    if _class_role(roles) is None:
+        given = {split: nested.exploded(table, role, SOURCE) for split, table in given.items()}
     problems = labels.spelled_alike(given.values(), role, column)
     problems += labels.unlike_classes(given["train"], role, column)
     if not problems:
@@ -201,7 +227,7 @@ def _check_labels(
 
 
 def _divide(
-    loaded: LoadedRecipe, roles: Sequence[Role], given: Mapping[str, pa.Table]
+    loaded: LoadedRecipe, task: Task, roles: Sequence[Role], given: Mapping[str, pa.Table]
 ) -> tuple[dict[str, pa.Table], tuple[str, ...]]:
     """Return the tables of all three splits, taking shares out of train."""
     shares = _shares(loaded)
@@ -209,7 +235,9 @@ def _divide(
         return {split: given[split] for split in SPLITS}, ()
     train = given["train"]
     role = _class_role(roles)
-    texts = [train[role.name].to_pylist() for role in roles if role.kind == "text"]
+    compared = [role for role in roles if role.name == task.together]
+    compared = compared or [role for role in roles if not role.is_target]
+    texts = [nested.readable(train, role) for role in compared]
     keys = ["\0".join(map(splits.same_text, row)) for row in zip(*texts, strict=True)]
     classes = train[role].to_pylist() if role else None
     groups = train[GROUP].to_pylist() if loaded.recipe.data.group_by else None
@@ -247,6 +275,23 @@ def _ordered(table: pa.Table, hashes: Sequence[bytes]) -> pa.Table:
 
 def _public(table: pa.Table) -> pa.Table:
     return table.drop_columns([GROUP]) if GROUP in table.column_names else table
+
+
+def _labels(
+    task: Task,
+    roles: Sequence[Role],
+    found: Mapping[str, str],
+    train: pa.Table,
+    reads: Sequence[_Read],
+) -> tuple[str, ...]:
+    """Return the classes of the model's outputs, in their order."""
+    if task.classes is not None:
+        return task.classes(train.to_pydict())
+    role = _classes_role(roles)
+    if role is None:
+        return _classes(roles, found, train, reads)
+    each = nested.exploded(train, role)
+    return labels.class_order(each, role, found.get(role, role), _parts(reads, "train"))
 
 
 def _classes(

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
+from automl.data.nested import readable
 from automl.plan import Profile
 from automl.tasks import Role
 
@@ -20,30 +20,31 @@ def profile(
     ``hashes`` are the train rows' content hashes, whose repeats are the duplicate rows;
     ``dropped`` is how many rows had no text. Lengths add up all texts of a row.
     """
-    classes = next((role.name for role in roles if role.kind == "class"), None)
-    texts = [role.name for role in roles if role.kind == "text" and role.name in tables["train"]
-             .column_names]  # fmt: skip
+    classes = next((role for role in roles if role.kind in ("class", "classes")), None)
+    train = tables["train"]
+    inputs = [role for role in roles if not role.is_target and role.name in train.column_names]
     return Profile(
         class_counts={split: _counts(table, classes) for split, table in tables.items()},
-        characters=_lengths(tables["train"], texts),
+        characters=_lengths(train, inputs),
         duplicate_rows=len(hashes) - len(set(hashes)),
         dropped_rows=dropped,
     )
 
 
-def _counts(table: pa.Table, role: str | None) -> dict[str, int]:
-    if role is None or role not in table.column_names:
+def _counts(table: pa.Table, role: Role | None) -> dict[str, int]:
+    if role is None or role.name not in table.column_names:
         return {}
-    return dict(sorted(Counter(table[role].to_pylist()).items()))
+    values = table[role.name].to_pylist()
+    if role.kind == "classes":
+        values = [each for several in values for each in several]
+    return dict(sorted(Counter(values).items()))
 
 
-def _lengths(table: pa.Table, texts: Sequence[str]) -> dict[str, int]:
-    if not texts or table.num_rows == 0:
+def _lengths(table: pa.Table, inputs: Sequence[Role]) -> dict[str, int]:
+    if not inputs or table.num_rows == 0:
         return {"p50": 0, "p95": 0, "max": 0}
-    total = pc.utf8_length(table[texts[0]])
-    for name in texts[1:]:
-        total = pc.add(total, pc.utf8_length(table[name]))
-    ordered = sorted(total.to_pylist())
+    by_role = [[len(text) for text in readable(table, role)] for role in inputs]
+    ordered = sorted(map(sum, zip(*by_role, strict=True)))
     return {
         "p50": ordered[(len(ordered) - 1) // 2],
         "p95": ordered[(len(ordered) - 1) * 95 // 100],

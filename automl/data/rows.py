@@ -1,6 +1,7 @@
 """Rows by role: picks the role columns of what was read and gives them their one type.
 
-Text and classes become strings, numbers float64. Knows no split and no order of classes.
+Text, classes and what is nested become strings, lists become lists of strings, numbers float64.
+Knows no split and no order of classes.
 """
 
 from __future__ import annotations
@@ -11,11 +12,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from automl.data.arrays import null, string
+from automl.data import nested
+from automl.data.arrays import integers, null, string
 from automl.data.columns import kind_of
 from automl.data.part import Part, listed, refused
 from automl.tasks import Role
 
+_NONE = integers([0])[0]
 SOURCE = "__source__"
 """Column that says where a row stands: ``train.csv:17``."""
 GROUP = "__group__"
@@ -42,11 +45,11 @@ def select(
     held = [role for role in roles if role.name in columns]
     tables = [_table(part, held, columns, group_by) for part in parts]
     table = pa.concat_tables(tables)
-    keep = _has_text(table, [role.name for role in held if role.kind == "text"])
+    keep = _has_text(table, [role for role in held if not role.is_target])
     dropped = tuple(table[SOURCE].filter(pc.invert(keep)).to_pylist())
     table = table.filter(keep) if dropped else table
     for role in held:
-        if role.kind != "text":
+        if role.is_target or role.kind == "json":
             _refuse_empty(table, role, columns[role.name])
     return Selected(table, dropped)
 
@@ -73,6 +76,10 @@ def _groups(part: Part, column: str) -> pa.ChunkedArray:
 
 
 def _converted(values: pa.ChunkedArray, role: Role, part: Part, column: str) -> pa.ChunkedArray:
+    if role.kind in ("texts", "classes"):
+        return nested.lists(values, role, part, column)
+    if role.kind == "json":
+        return nested.as_json(values)
     values = _decoded(values)
     kind = kind_of(values.type)
     if role.kind == "text":
@@ -122,10 +129,15 @@ def _numbers(values: pa.ChunkedArray, role: Role, part: Part, column: str) -> pa
         ) from error
 
 
-def _has_text(table: pa.Table, names: Sequence[str]) -> pa.ChunkedArray:
+def _has_text(table: pa.Table, roles: Sequence[Role]) -> pa.ChunkedArray:
+    """Return where no text, and no list of texts, is empty."""
     keep = pc.is_valid(table[SOURCE])  # which every row is
-    for name in names:
-        keep = pc.and_(keep, pc.invert(_blank(table[name])))
+    for role in roles:
+        if role.kind == "text":
+            keep = pc.and_(keep, pc.invert(_blank(table[role.name])))
+        elif role.kind == "texts":
+            counts = pc.coalesce(pc.list_value_length(table[role.name]), _NONE)
+            keep = pc.and_(keep, pc.greater(counts, _NONE))
     return keep
 
 
@@ -136,7 +148,8 @@ def _blank(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _refuse_empty(table: pa.Table, role: Role, column: str) -> None:
     values = table[role.name]
-    empty = _blank(values) if role.kind == "class" else pc.is_null(values, nan_is_null=True)
+    blank = role.kind in ("class", "text")
+    empty = _blank(values) if blank else pc.is_null(values, nan_is_null=role.kind == "number")
     rows = table[SOURCE].filter(empty).to_pylist()
     if rows:
         raise refused(

@@ -1,15 +1,16 @@
-"""Labels for a stream of rows: finds each row's texts, asks the predictor, keeps them together."""
+"""Answers for a stream of rows: each row's values, what the predictor says, kept together."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import chain, tee
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, repeat, tee
+from typing import Any
 
-from automl import tasks
 from automl.errors import DataError
 from automl.serving.output import Answer
-from automl.serving.predict import Pair, Predictor
-from automl.serving.rows import Row, text, text_column
+from automl.serving.predict import Predictor
+from automl.serving.rows import Row, nested, text, text_column
+from automl.tasks import Role
 
 
 def label(
@@ -40,27 +41,31 @@ def label(
         yield row, None if found is None else next(answers)
 
 
-def _columns(predictor: Predictor, first: Row, column: str | None, pair: str | None) -> list[str]:
-    """Return the columns of the text, or of the two texts, that the bundle was trained on."""
+def _columns(
+    predictor: Predictor, first: Row, column: str | None, pair: str | None
+) -> dict[Role, str]:
+    """Return the columns of what the bundle was trained to be given, by role."""
     info = predictor.info
-    roles = [role for role in tasks.get(info.task).roles if role.kind == "text"]
-    roles = [role for role in roles if role.required or role.name in info.columns]
+    roles = [role for role in predictor.task.inputs if role.required or role.name in info.columns]
     if pair is not None and len(roles) == 1:
         raise DataError("the bundle was trained on single texts: there is no second column")
-    found: list[str] = []
-    wishes = ((column, "--column"), (pair, "--pair-column"))
+    found: dict[Role, str] = {}
+    wishes = chain(((column, "--column"), (pair, "--pair-column")), repeat((None, "a column of")))
     for role, (wanted, option) in zip(roles, wishes, strict=False):
         trained = info.columns.get(role.name, role.name)
         usual = (role.name, *role.conventional)
-        found.append(text_column(first, wanted, trained, usual, taken=found, option=option))
+        taken = list(found.values())
+        found[role] = text_column(first, wanted, trained, usual, taken=taken, option=option)
     return found
 
 
-def _input(row: Row, columns: list[str]) -> str | Pair | None:
-    texts = [text(row, column) for column in columns]
-    match texts:
-        case [str(one)]:
-            return one
-        case [str(one), str(other)]:
-            return Pair(text=one, text_pair=other)
-    return None
+def _input(row: Row, columns: Mapping[Role, str]) -> dict[str, Any] | None:
+    """Return the row's values by role; None where one of its texts is empty."""
+    found = {role.name: _value(row, role, column) for role, column in columns.items()}
+    return None if None in found.values() else found
+
+
+def _value(row: Row, role: Role, column: str) -> Any:
+    if role.kind == "text":
+        return text(row, column)
+    return nested(row, column, listed=role.kind in ("texts", "classes"))

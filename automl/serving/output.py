@@ -1,10 +1,10 @@
-"""Predictions as lines: each input row with its label and score. Knows no model, no input file."""
+"""Predictions as lines: each input row with what is said of it. Knows no model, no input file."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
@@ -13,38 +13,43 @@ from typing import IO, Any
 
 from automl import documents
 from automl.errors import DataError
-from automl.serving.predict import Prediction
 from automl.serving.rows import Row
 
 FORMATS = ("jsonl", "csv")
-Answer = tuple[Row, Prediction | None]
-"""A row and its prediction; None where the row has no text."""
+Answer = tuple[Row, Mapping[str, Any] | None]
+"""A row and what is said of it; None where the row has no text."""
+SCORES = "scores"
 
 
 @dataclass(frozen=True, slots=True)
 class Names:
     """Names of the columns that are added: a column of the input keeps its own."""
 
-    label: str
-    score: str
-    scores: str
+    of: Mapping[str, str]
 
     @classmethod
-    def beside(cls, columns: Iterable[str]) -> Names:
-        """Return ``label``, ``score``, ``scores``; with ``predicted_`` where the input has one."""
-        plain = ("label", "score", "scores")
+    def beside(cls, columns: Iterable[str], says: Sequence[str]) -> Names:
+        """Return what is said by its own names; with ``predicted_`` where the input has one."""
+        plain = (*says, SCORES)
         taken = not set(plain).isdisjoint(columns)
-        return cls(*(f"predicted_{name}" if taken else name for name in plain))
+        return cls({name: f"predicted_{name}" if taken else name for name in plain})
 
 
-def write(answers: Iterable[Answer], stream: IO[str], format: str, top: int) -> Iterator[Answer]:
-    """Write each answer to ``stream`` as soon as it is there, and yield it.
+def write(
+    answers: Iterable[Answer],
+    stream: IO[str],
+    format: str,
+    top: int,
+    says: Sequence[str] = ("label", "score"),
+) -> Iterator[Answer]:
+    """Write each answer, whose keys are ``says``, to ``stream`` as soon as it is there; yield it.
 
     ``format`` is one of ``FORMATS``. With ``top`` above 1, jsonl has an object of class → score,
     csv further pairs of columns ``label_2``, ``score_2``. Raises DataError naming the row whose
     columns do not go with the first row's.
     """
-    yield from (_jsonl(answers, stream) if format == "jsonl" else _csv(answers, stream, top))
+    made = _jsonl(answers, stream, says) if format == "jsonl" else _csv(answers, stream, top, says)
+    yield from made
 
 
 @contextmanager
@@ -58,52 +63,49 @@ def replacing(path: Path) -> Iterator[IO[str]]:
             text.detach()
 
 
-def _jsonl(answers: Iterable[Answer], stream: IO[str]) -> Iterator[Answer]:
+def _jsonl(answers: Iterable[Answer], stream: IO[str], says: Sequence[str]) -> Iterator[Answer]:
     names: Names | None = None
-    for row, prediction in answers:
-        names = names or Names.beside(row.columns)
-        added: dict[str, Any] = {
-            names.label: prediction["label"] if prediction else None,
-            names.score: prediction["score"] if prediction else None,
-        }
-        if prediction and "scores" in prediction:
-            added[names.scores] = prediction["scores"]
+    for row, answer in answers:
+        names = names or Names.beside(row.columns, says)
+        added = {names.of[key]: answer[key] if answer else None for key in says}
+        if answer and SCORES in answer and SCORES not in says:
+            added[names.of[SCORES]] = answer[SCORES]
         _refuse_taken(row, added)
         stream.write(json.dumps({**row.columns, **added}, ensure_ascii=False) + "\n")
-        yield row, prediction
+        yield row, answer
 
 
-def _csv(answers: Iterable[Answer], stream: IO[str], top: int) -> Iterator[Answer]:
+def _csv(
+    answers: Iterable[Answer], stream: IO[str], top: int, says: Sequence[str]
+) -> Iterator[Answer]:
     writer: csv.DictWriter[str] | None = None
-    names = Names.beside(())
-    for row, prediction in answers:
+    headings: list[str] = []
+    for row, answer in answers:
         if writer is None:
-            names = Names.beside(row.columns)
-            header = [*row.columns, *_headings(names, top)]
-            writer = csv.DictWriter(stream, header, lineterminator="\n")
+            headings = _headings(Names.beside(row.columns, says), says, top)
+            writer = csv.DictWriter(stream, [*row.columns, *headings], lineterminator="\n")
             writer.writeheader()
-        added = dict(zip(_headings(names, top), _cells(prediction), strict=False))
+        added = dict(zip(headings, _cells(answer, says), strict=False))
         _refuse_taken(row, added)
         unknown = [name for name in row.columns if name not in writer.fieldnames]
         if unknown:
             raise DataError(f"{row.place}: {unknown[0]!r} is not a column of the first row")
-        writer.writerow({**_flat(row.columns), **added})
-        yield row, prediction
+        writer.writerow({**_flat(row.columns), **_flat(added)})
+        yield row, answer
 
 
-def _headings(names: Names, top: int) -> list[str]:
-    further = (
-        f"{name}_{rank}" for rank in range(2, top + 1) for name in (names.label, names.score)
-    )
-    return [names.label, names.score, *further]
+def _headings(names: Names, says: Sequence[str], top: int) -> list[str]:
+    ranks = range(2, 1 if SCORES in says else top + 1)
+    further = (f"{names.of[key]}_{rank}" for rank in ranks for key in says)
+    return [*(names.of[key] for key in says), *further]
 
 
-def _cells(prediction: Prediction | None) -> list[str | float]:
-    if prediction is None:
+def _cells(answer: Mapping[str, Any] | None, says: Sequence[str]) -> list[Any]:
+    if answer is None:
         return []
-    if "scores" not in prediction:
-        return [prediction["label"], prediction["score"]]
-    return [cell for pair in prediction["scores"].items() for cell in pair]
+    if SCORES not in answer or SCORES in says:
+        return [answer[key] for key in says]
+    return [cell for pair in answer[SCORES].items() for cell in pair]
 
 
 def _flat(columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,40 +1,32 @@
-"""A bundle that predicts, through the very pipeline its card shows, so that both say the same.
+"""A bundle that predicts, through its task's own functions: what scored it is what is used.
 
-Takes texts and gives dictionaries; knows no files of texts.
+Takes rows by role and gives dictionaries; knows no files of rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any, NotRequired, TypedDict
+from typing import Any, TypedDict
 
-from automl import documents
+from automl import documents, tasks
 from automl.bundle import INFO, BundleInfo
-from automl.errors import InputError, Problem
+from automl.errors import DataError, InputError, Problem
 from automl.rundir import RunDir
-
-PIPELINES = ("text-classification",)
-"""The pipelines that take a text, or a pair of them, and give labels with scores."""
-
-
-class Prediction(TypedDict):
-    """The most probable class; ``scores`` holds the best ones where more than one was asked for."""
-
-    label: str
-    score: float
-    scores: NotRequired[dict[str, float]]
+from automl.tasks import Columns, _loading
+from automl.tasks._text import load_tokenizer
 
 
 class Pair(TypedDict):
-    """Two texts that are labelled together, under the names a pipeline knows them by."""
+    """Two texts that belong together, under the names a pipeline knows them by."""
 
     text: str
     text_pair: str
 
 
 class Predictor:
-    """A loaded bundle. Labels and scores equal those of ``transformers.pipeline`` on it."""
+    """A loaded bundle. It answers as ``transformers.pipeline`` does, where there is one."""
 
     def __init__(
         self, bundle: Path, device: str = "auto", *, trust_remote_code: bool = False
@@ -42,40 +34,61 @@ class Predictor:
         """Load the bundle (or a run folder's) onto ``device``; ``auto`` prefers a GPU.
 
         ``trust_remote_code`` runs Python code that lies in the bundle. Raises InputError where
-        there is no bundle, where it needs code that is not trusted, where its task cannot be
-        predicted from texts, and for an unknown device.
+        there is no bundle, where it needs code that is not trusted, where its task is not known
+        here, and for an unknown device.
         """
-        from transformers import pipeline
-
         folder = find_bundle(bundle)
         self.info = documents.read(BundleInfo, folder / INFO)
         _refuse_unfit(self.info, folder, trust_remote_code)
-        # truncation as in training: longer texts would exceed what the model can take in
-        self._pipeline: Any = pipeline(
-            self.info.pipeline_tag,
-            model=str(folder),
-            device=_device(device),
-            trust_remote_code=trust_remote_code,
-            truncation=True,
-            max_length=self.info.max_length,
-        )
+        self.task = tasks.get(self.info.task)
+        where = _device(device)
+        self._tokenizer = load_tokenizer(str(folder), trust_remote_code)
+        self._collate = self.task.collator(self._tokenizer)
+        self._model = _loading.trained(self.task, str(folder), trust_remote_code).to(where)
 
     def predict(
-        self, texts: Iterable[str | Pair], *, batch_size: int = 1, top: int = 1
-    ) -> Iterator[Prediction]:
-        """Yield a prediction for each text, in order, reading ``batch_size`` texts at a time.
+        self, rows: Iterable[str | Mapping[str, Any]], *, batch_size: int = 1, top: int = 1
+    ) -> Iterator[dict[str, Any]]:
+        """Yield an answer for each row, in order, reading ``batch_size`` rows at a time.
 
-        What a bundle was trained on decides whether it takes texts or pairs.
-
-        A batch is padded to its longest text, which moves scores in the seventh digit. ``top``
-        above 1 adds the scores of that many classes, the most probable first.
+        A row is a text, or the values of the task's roles by name (a ``Pair``, say). A batch is
+        padded to its longest row, which moves scores in the seventh digit. ``top`` above 1 adds
+        the scores of that many classes, the most probable first. Raises DataError for a row that
+        the task can't read.
         """
-        answers = self._pipeline((text for text in texts), batch_size=batch_size, top_k=top)
-        for answer in answers:
-            found = Prediction(label=answer[0]["label"], score=answer[0]["score"])
-            if top > 1:
-                found["scores"] = {one["label"]: one["score"] for one in answer}
-            yield found
+        several = iter(rows)
+        while batch := list(islice(several, batch_size)):
+            yield from self._answers([_by_role(row) for row in batch], top)
+
+    def _answers(self, rows: Sequence[Mapping[str, Any]], top: int) -> list[dict[str, Any]]:
+        task, labels = self.task, self.info.labels
+        columns: Columns = {role: [row[role] for row in rows] for role in rows[0]}
+        if task.prepare is not None:
+            prepared = task.prepare(columns)
+            if prepared.malformed:
+                raise DataError(prepared.malformed[0].rule)
+            columns = prepared.columns
+        encoded = task.encode(columns, self._tokenizer, self.info.max_length, labels)
+        names = list(encoded)
+        items = [dict(zip(names, row, strict=True)) for row in zip(*encoded.values(), strict=True)]
+        outputs = list(self._outputs(items, max(1, len(rows))))
+        predicted = task.decode(outputs, items, columns, self._tokenizer, labels)
+        return task.answers(predicted, labels, top)
+
+    def _outputs(self, items: Sequence[Mapping[str, Any]], at_once: int) -> Iterator[Any]:
+        import torch
+
+        device = next(self._model.parameters()).device
+        for start in range(0, len(items), at_once):
+            inputs = self._collate(list(items[start : start + at_once]))
+            with torch.no_grad():
+                yield from self.task.infer(
+                    self._model, {name: values.to(device) for name, values in inputs.items()}
+                )
+
+
+def _by_role(row: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"text": row} if isinstance(row, str) else row
 
 
 def find_bundle(path: Path) -> Path:
@@ -107,10 +120,10 @@ def quieten() -> None:
 
 
 def _refuse_unfit(info: BundleInfo, folder: Path, trusted: bool) -> None:
-    if info.pipeline_tag not in PIPELINES:
+    if info.task not in tasks.names():
         raise InputError(
-            f"{folder} is a bundle for {info.task}, which cannot be predicted here yet; its "
-            "README.md shows the code that does"
+            f"{folder} is a bundle for {info.task}, which cannot be predicted here; its README.md "
+            "shows the code that does"
         )
     if info.trust_remote_code and not trusted:
         raise InputError(

@@ -97,6 +97,25 @@ def text(row: Row, column: str) -> str | None:
     return found if found.strip() else None
 
 
+def nested(row: Row, column: str, *, listed: bool) -> Any:
+    """Return a list of strings, or, unless ``listed``, what is nested as JSON text; None if empty.
+
+    Text that is JSON stands for what it says. Raises DataError where a list is none.
+    """
+    if column not in row.columns:
+        raise DataError(f"{row.place}: this row has no {column!r}")
+    value = row.columns[column]
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        value = _decoded(value, row.place)
+    if value in (None, "", []):
+        return None
+    if not listed:
+        return json.dumps(value, ensure_ascii=False, sort_keys=True)
+    if not isinstance(value, list):
+        raise DataError(Problem(f"{row.place}: {column!r} is no list", hint='["one", "two"]'))
+    return [str(each) for each in value]
+
+
 @contextmanager
 def _bytes(path: Path) -> Iterator[BufferedReader]:
     if path == Path("-"):

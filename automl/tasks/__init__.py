@@ -6,18 +6,26 @@ the worker read the same file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from automl import plugins
 from automl.plan import Direction, Scalar
+from automl.tasks import _defaults
 
 if TYPE_CHECKING:
-    import numpy as np
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from automl.jobs import SplitScore
+
+Columns = Mapping[str, Sequence[Any]]
+"""Rows as lists by role name, all equally long."""
+Labels = Sequence[str]
+"""The classes in their order; empty for tasks without."""
+Kind = Literal["text", "class", "number", "texts", "classes", "json"]
+"""``texts`` and ``classes`` are lists a row, ``json`` is whatever is nested, as JSON text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +33,16 @@ class Role:
     """A column the task reads: what it holds and what people usually call it."""
 
     name: str
-    kind: Literal["text", "class", "number"]
+    kind: Kind
     required: bool
     conventional: tuple[str, ...]
+    target: bool = False
+    """Whether a text, or what is nested, is what the model is to say; classes and numbers are."""
+
+    @property
+    def is_target(self) -> bool:
+        """Whether the model is to say it; the rest is what it is given."""
+        return self.target or self.kind in ("class", "classes", "number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +54,37 @@ class Metric:
     description: str
 
 
-class Task(Protocol):
-    """Everything automl knows about one kind of problem.
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """What is wrong with one row: ``rule`` is said after the place and the value is in it."""
 
-    ``columns`` below are lists by role name; ``logits`` is float32 of shape (rows, outputs);
-    ``targets`` is what ``encode`` put under ``labels``.
+    row: int
+    rule: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A split's columns as the task stores them, what a person should know, what is wrong."""
+
+    columns: Columns
+    notes: tuple[str, ...] = ()
+    malformed: tuple[Malformed, ...] = ()
+
+
+ENCODER = frozenset({"layer_decay", "freeze_embeddings", "keep_layers", "dropout"})
+"""Hyperparameters of any task whose head stands on an encoder's (or decoder's) layers."""
+CLASSIFIER = ENCODER | {"probe", "head_init", "pooling", "label_smoothing"}
+"""Hyperparameters of a task whose head tells the classes of whole rows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """Everything automl knows about one kind of problem, as data and functions.
+
+    An *output* is what ``infer`` says of one encoded row, a *prediction* what ``decode`` makes of
+    outputs for one row of the data; predictions are float32 arrays of shape (rows, outputs), or
+    lists. A floor predicts in the same form as a model.
     """
 
     name: str
@@ -56,75 +97,88 @@ class Task(Protocol):
     metrics: tuple[Metric, ...]
     objective: str
     """The metric optimised when the recipe names none."""
-
-    def encode(
-        self,
-        columns: Mapping[str, Sequence[Any]],
-        tokenizer: PreTrainedTokenizerBase,
-        max_length: int,
-        labels: Sequence[str],
-    ) -> dict[str, list[Any]]:
-        """Return model inputs by name, one entry a row, unpadded, truncated to ``max_length``.
-
-        Targets are under ``labels``; without a column of classes or numbers there are none.
-        """
-        ...
-
-    def build(
-        self,
-        path: str,
-        labels: Sequence[str],
-        hyperparameters: Mapping[str, Scalar],
-        trust_remote_code: bool,
-    ) -> PreTrainedModel:
-        """Return the pretrained model in float32 with a head for ``labels``.
-
-        Hyperparameters that are absent mean the default. Raises CandidateError with a plain reason
-        when weights outside the head would be random, or when the family can't be what the
-        hyperparameters ask for.
-        """
-        ...
-
-    def collator(self, tokenizer: PreTrainedTokenizerBase) -> Callable[[list[Any]], Any]:
-        """Return what turns encoded rows into a padded batch of tensors."""
-        ...
-
-    def score(
-        self, logits: np.ndarray, targets: np.ndarray, labels: Sequence[str]
-    ) -> dict[str, float]:
-        """Return every metric of ``metrics``."""
-        ...
-
-    def report(
-        self,
-        logits: np.ndarray,
-        targets: np.ndarray,
-        columns: Mapping[str, Sequence[Any]],
-        labels: Sequence[str],
-        seed: int,
-    ) -> SplitScore:
-        """Return metrics with 95% bootstrap intervals, the per-class table and the confusion."""
-        ...
-
-    def floor(
-        self,
-        train: Mapping[str, Sequence[Any]],
-        others: Mapping[str, Mapping[str, Sequence[Any]]],
-        labels: Sequence[str],
-        seed: int,
-    ) -> dict[str, np.ndarray]:
-        """Return logits by split of the floor model (no neural network, seconds to train)."""
-        ...
-
     floor_description: str
     """The floor's method in words, for screen and card."""
+    knobs: frozenset[str] = ENCODER
+    """Hyperparameters, and methods besides ``full``, that make sense for it."""
+    lists: str = ""
+    """Name of the task that lists of classes, where this one expects one class, make of it."""
+    together: str = ""
+    """Role whose equal values stay on one side of a split."""
+    evaluation_rows: int | None = None
+    """Validation rows that a trial predicts at each evaluation; null: all."""
 
-    def usage(self, repository: str, max_length: int, roles: Collection[str] = ()) -> str:
-        """Return the Python lines that load the bundle and predict, for the model card.
+    encode: Callable[[Columns, PreTrainedTokenizerBase, int, Labels], dict[str, list[Any]]]
+    """(columns, tokenizer, max_length, labels) → model inputs by name, a list each, unpadded, cut
+    to ``max_length``. Targets are under ``labels``, where the target's column is there. A row may
+    become several (windows)."""
+    build: Callable[[str, Labels, Mapping[str, Scalar], bool], PreTrainedModel]
+    """(path, labels, hyperparameters, trust_remote_code) → the pretrained model in float32 with a
+    head for ``labels``. Hyperparameters that are absent mean the default. Raises CandidateError
+    with a plain reason when weights outside the head would be random, or when the family can't be
+    what the hyperparameters ask for."""
+    targets: Callable[[Columns, Labels], Any]
+    """(columns, labels) → the truth, in the form that ``score`` and ``report`` take."""
+    score: Callable[[Any, Any, Labels], dict[str, float]]
+    """(predictions, targets, labels) → every metric of ``metrics``."""
+    report: Callable[[Any, Any, Columns, Labels, int], SplitScore]
+    """(predictions, targets, columns, labels, seed) → metrics with 95% bootstrap intervals, and
+    for tasks with classes the per-class table and the confusion."""
+    floor: Callable[[Columns, Mapping[str, Columns], Labels, int], dict[str, Any]]
+    """(train, others, labels, seed) → predictions by name of ``others`` of the floor model (no
+    neural network, seconds to train)."""
+    answers: Callable[[Any, Labels, int], list[dict[str, Any]]]
+    """(predictions, labels, top) → what a person is told of each row, as JSON values; ``top``
+    above 1 asks for that many classes, where there are any."""
+    usage: Callable[..., str]
+    """(repository, max_length, roles=()) → the Python lines that load the bundle and predict, for
+    the model card. ``roles`` are those of the training data; empty: the required ones."""
 
-        ``roles`` are those the training data had; empty stands for the required ones.
-        """
-        ...
+    says: tuple[str, ...] = ("label", "score")
+    """The keys of an answer, in the order in which they are shown."""
+    collator: Callable[[PreTrainedTokenizerBase], Callable[[list[Any]], Any]] = _defaults.padder
+    """tokenizer → what turns encoded rows into a padded batch of tensors."""
+    training_collator: Callable[[PreTrainedTokenizerBase, int], Callable[[list[Any]], Any]] | (
+        None
+    ) = None
+    """(tokenizer, seed) → the same for training, where rows are changed at random: a function of
+    the seed, the row and the attribute ``epoch``, which is set before each pass."""
+    infer: Callable[[Any, dict[str, Any]], Iterable[Any]] = _defaults.logits
+    """(model, inputs) → an output for each row of a batch, on the CPU."""
+    decode: Callable[[Sequence[Any], Any, Columns, PreTrainedTokenizerBase, Labels], Any] = (
+        _defaults.stacked
+    )
+    """(outputs, encoded rows, columns, tokenizer, labels) → predictions, one a row of columns."""
+    loss: Callable[[Any, dict[str, Any]], Any] | None = None
+    """(model, inputs) → a batch's loss; null: the model's own. Does without what ``reference``
+    adds where it is not there: then only time counts."""
+    begin: Callable[[Any, PreTrainedTokenizerBase, Any], None] | None = None
+    """(model, tokenizer, encoded train rows): settles what of a model's settings depends on the
+    data (how much it may generate). Cheap."""
+    reference: Callable[[Any, Any, Callable[[list[Any]], Any], int], Any] | None = None
+    """(untrained model, encoded rows, collator, batch size) → the rows with columns added that only
+    the model before training can tell."""
+    keeping: Callable[[Any], AbstractContextManager[None]] = _defaults.as_it_is
+    """model → within, the model in training is as it is to be saved."""
+    lengths: Callable[[Mapping[str, Sequence[Any]]], list[int]] = _defaults.lengths
+    """encoded rows → tokens that ``max_length`` limits, by row."""
+    prepare: Callable[[Columns], Prepared] | None = None
+    """What becomes of the columns read before they are stored: checked, brought to one form."""
+    classes: Callable[[Columns], tuple[str, ...]] | None = None
+    """Stored train columns → the labels in their order, where they are more than one role's
+    values."""
+
+    @property
+    def inputs(self) -> tuple[Role, ...]:
+        """The roles that hold what the model is given."""
+        return tuple(role for role in self.roles if not role.is_target)
+
+
+def metrics(task: Task) -> tuple[Metric, ...]:
+    """Return the task's metrics, and those of what lists of classes would make of it."""
+    own = {metric.name: metric for metric in task.metrics}
+    others = get(task.lists).metrics if task.lists else ()
+    return tuple({**{metric.name: metric for metric in others}, **own}.values())
 
 
 def names() -> tuple[str, ...]:

@@ -155,3 +155,16 @@ def _mistakes(
         }
         for row in worst
     )
+
+
+def answers(logits: Array, labels: Sequence[str], top: int) -> list[dict[str, Any]]:
+    """Return label and probability of each row; ``scores`` of the ``top`` classes if several."""
+    probabilities = np.exp(log_softmax(logits))
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+    found = []
+    for row, best in zip(probabilities, order, strict=True):
+        answer: dict[str, Any] = {"label": labels[best[0]], "score": float(row[best[0]])}
+        if top > 1:
+            answer["scores"] = {labels[index]: float(row[index]) for index in best}
+        found.append(answer)
+    return found

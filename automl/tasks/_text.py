@@ -5,18 +5,37 @@ Heavy libraries are imported inside. Knows no class names, metrics or floors.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import CandidateError
+from automl.errors import CandidateError, DataError
 from automl.plan import Scalar
-from automl.tasks import _layers, _pooling
+from automl.tasks import Role, _layers, _pooling
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
+PAIR = "text_pair"
+TEXT_ROLES = (
+    Role(
+        "text",
+        "text",
+        True,
+        ("text", "sentence", "body", "content", "message", "utterance", "review", "text1",
+         "text_1", "text_a", "sentence1", "sentence_1", "sentence_a", "question1", "premise"),
+    ),
+    Role(
+        PAIR,
+        "text",
+        False,
+        ("text_pair", "text2", "text_2", "text_b", "sentence2", "sentence_2", "sentence_b",
+         "question2", "hypothesis"),
+    ),
+)  # fmt: skip
+"""A text, or two of them."""
+CLASS_COLUMNS = ("label", "labels", "class", "category", "target", "intent", "queue")
 DROPOUTS = (
     "classifier_dropout",
     "seq_classif_dropout",
@@ -148,7 +167,7 @@ def _in_short(error: BaseException) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Padder:
-    """Turns encoded rows into a batch of int64 tensors, padded to the longest of them.
+    """Turns encoded rows into a batch of int64 (or float32) tensors, padded to the longest.
 
     Written out because the tokenizer's own padding costs more than a small model's step: it
     validates and copies each row.
@@ -170,7 +189,8 @@ class Padder:
         if not hasattr(values[0], "__len__"):
             return torch.from_numpy(np.asarray(values))
         width = -(-max(map(len, values)) // self.multiple) * self.multiple
-        padded = np.full((len(values), width), self.fill.get(name, 0), dtype=np.int64)
+        kind = np.float32 if np.asarray(values[0]).dtype.kind == "f" else np.int64
+        padded = np.full((len(values), width), self.fill.get(name, 0), dtype=kind)
         for row, value in zip(padded, values, strict=True):
             row[: len(value)] = value
         return torch.from_numpy(padded)
@@ -190,3 +210,26 @@ def padder(tokenizer: PreTrainedTokenizerBase) -> Padder:
 def texts(values: Iterable[Any]) -> list[str]:
     """Return the values as the strings a tokenizer takes."""
     return [str(value) for value in values]
+
+
+def text_roles(columns: Collection[str]) -> list[str]:
+    """Return which of a text and its pair are there."""
+    return [role.name for role in TEXT_ROLES if role.name in columns]
+
+
+def encode_texts(
+    columns: Mapping[str, Sequence[Any]], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> dict[str, list[Any]]:
+    """Return the tokenizer's inputs for texts or pairs; of a pair too long, the longer is cut."""
+    pairs = [texts(columns[role]) for role in text_roles(columns)]
+    inputs = tokenizer(*pairs, truncation=True, max_length=max_length)
+    return {name: list(inputs[name]) for name in inputs}
+
+
+def indices(values: Iterable[Any], labels: Sequence[str]) -> list[int]:
+    """Return the classes' places among ``labels``; DataError names one that is not there."""
+    index = {label: position for position, label in enumerate(labels)}
+    try:
+        return [index[str(value)] for value in values]
+    except KeyError as error:
+        raise DataError(f"label {error.args[0]!r} is not one of {', '.join(labels)}") from None

@@ -11,7 +11,7 @@ from transformers import PreTrainedTokenizerBase
 from automl.events import Paused, Stopped
 from automl.jobs import TrialSpec
 from automl.rundir import TrialDir
-from automl.tasks import Task
+from automl.tasks import Columns, Task
 from automl.worker.orders import Order, Orders
 from automl.worker.pace import Pace
 from automl.worker.ranks import Ranks
@@ -28,6 +28,14 @@ class Leave(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Truth:
+    """The validation rows that are predicted: by role, and what should be said of them."""
+
+    columns: Columns
+    targets: Any
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """All that stays the same during an attempt."""
 
@@ -36,6 +44,7 @@ class Setting:
     task: Task
     tokenizer: PreTrainedTokenizerBase
     validation: Rows
+    truth: Truth
     collate: Callable[[list[Any]], Any]
     pace: Pace
     ranks: Ranks

@@ -29,15 +29,23 @@ FORMAT = 1
 
 
 def encoded(
-    task: Task, data: DataRef, split: str, tokenizer: PreTrainedTokenizerBase, folder: Path
+    task: Task,
+    data: DataRef,
+    split: str,
+    tokenizer: PreTrainedTokenizerBase,
+    folder: Path,
+    most: int | None = None,
 ) -> store.Rows:
-    """Return the split's encoded rows, encoding them into ``folder`` when nobody has yet."""
+    """Return the split's encoded rows, encoding them into ``folder`` when nobody has yet.
+
+    ``most`` is the number of rows looked at, the first ones; null: all.
+    """
     table = Path(data.tables[split])
-    target = folder / key(task, data, split, tokenizer)
+    target = folder / (key(task, data, split, tokenizer) + (f"-{most}" if most else ""))
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(target.with_suffix(".lock")):
         if not target.exists():
-            columns = read_columns(table)
+            columns = read_columns(table, most)
             _write(task.encode(columns, tokenizer, data.max_length, data.labels), target)
     return store.load(target)
 
@@ -59,9 +67,9 @@ def key(task: Task, data: DataRef, split: str, tokenizer: PreTrainedTokenizerBas
     return f"{split}-{digest}"
 
 
-def read_columns(table: Path) -> dict[str, list[Any]]:
-    """Return a split table as lists by role."""
-    found: dict[str, list[Any]] = read_table(table).to_pydict()
+def read_columns(table: Path, most: int | None = None) -> dict[str, list[Any]]:
+    """Return a split table, or its first rows, as lists by role."""
+    found: dict[str, list[Any]] = read_table(table).slice(0, most).to_pydict()
     return found
 
 

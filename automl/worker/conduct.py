@@ -21,7 +21,7 @@ from automl.worker import checkpoints, costs, device, durable, head_start, snaps
 from automl.worker.attempt import Leave, Setting, leaving
 from automl.worker.failures import NotANumber
 from automl.worker.orders import Order
-from automl.worker.prediction import predict
+from automl.worker.prediction import outputs
 from automl.worker.reporter import PROGRESS_SECONDS
 from automl.worker.snapshot import TrialProgress
 
@@ -78,7 +78,10 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
         self, args: Any, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
         """Let the sampler know which pass this is, also when continuing in the middle of one."""
-        self.trainer.sampler.epoch = state.global_step // self.setting.pace.steps_per_epoch
+        epoch = state.global_step // self.setting.pace.steps_per_epoch
+        self.trainer.sampler.epoch = epoch
+        if hasattr(self.trainer.data_collator, "epoch"):
+            self.trainer.data_collator.epoch = epoch
 
     def on_step_end(
         self, args: Any, state: TrainerState, control: TrainerControl, **_: Any
@@ -245,7 +248,9 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
             return {}
         setting = self.setting
         rows = costs.typical(setting.validation)
-        return costs.measure(self.trainer.model, rows, setting.collate, setting.trial.best)
+        return costs.measure(
+            self.trainer.model, rows, setting.collate, setting.trial.best, setting.task.infer
+        )
 
     def _score(self, step: int) -> dict[str, float]:
         """Return the metrics on the validation split, every row predicted by exactly one rank."""
@@ -255,20 +260,22 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
             self._answer(setting.orders.poll(), step, pending=True)
             self._tell(step)
 
-        logits = setting.ranks.total(
-            predict(
+        task, truth, labels = setting.task, setting.truth, setting.spec.data.labels
+        said = setting.ranks.merge(
+            outputs(
                 self.trainer.model,
                 setting.validation,
                 setting.collate,
                 EVALUATION_ROWS * setting.pace.micro_batch,
+                task.infer,
                 share=(setting.ranks.rank, setting.ranks.processes),
                 between=between,
             )
         )
-        if not np.isfinite(logits).all():
+        predicted = task.decode(said, setting.validation, truth.columns, setting.tokenizer, labels)
+        if isinstance(predicted, np.ndarray) and not np.isfinite(predicted).all():
             raise NotANumber(f"the model predicts no finite numbers at step {step}")
-        targets = setting.validation.scalars("labels")
-        return setting.task.score(logits, targets, setting.spec.data.labels)
+        return task.score(predicted, truth.targets, labels)
 
     def _improves(self, value: float) -> bool:
         best = self.progress.best
@@ -287,7 +294,8 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
 
     def _keep(self) -> None:
         """Write the model as the trial's best, such that ``from_pretrained`` gives it back."""
-        with durable.replacing(self.setting.trial.best) as folder:
+        keeping = self.setting.task.keeping(self.trainer.model)
+        with durable.replacing(self.setting.trial.best) as folder, keeping:
             # In the original format some families' keys are renamed, and what is then loaded back
             # is not what was saved (transformers #43701).
             self.trainer.model.save_pretrained(folder, save_original_format=False)

@@ -6,7 +6,8 @@ Trains nothing, draws nothing. Computes in float32 on the model's device, as a b
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,6 +18,7 @@ import torch
 from automl.worker import models
 from automl.worker.store import Rows
 
+Infer = Callable[[Any, dict[str, torch.Tensor]], Iterable[Any]]
 TYPICAL_ROWS = 30
 WARM_UP_ROWS = 5
 
@@ -28,7 +30,11 @@ def typical(rows: Rows) -> list[dict[str, Any]]:
 
 
 def measure(
-    model: Any, rows: list[dict[str, Any]], collate: Callable[[list[Any]], Any], folder: Path
+    model: Any,
+    rows: list[dict[str, Any]],
+    collate: Callable[[list[Any]], Any],
+    folder: Path,
+    infer: Infer,
 ) -> dict[str, float]:
     """Return ``latency_ms`` (median over single ``rows``), ``parameters`` and ``disk`` (bytes).
 
@@ -36,22 +42,32 @@ def measure(
     in evaluation mode.
     """
     model.eval()
-    for row in rows[:WARM_UP_ROWS]:
-        _seconds(model, collate([row]))
+    with _as_loaded(model):
+        for row in rows[:WARM_UP_ROWS]:
+            _seconds(model, collate([row]), infer)
+        latency = median(_seconds(model, collate([row]), infer) for row in rows)
     return {
-        "latency_ms": 1e3 * median(_seconds(model, collate([row])) for row in rows),
+        "latency_ms": 1e3 * latency,
         "parameters": float(models.parameters(model)),
         "disk": float(sum(file.stat().st_size for file in folder.glob("*.safetensors"))),
     }
 
 
-def _seconds(model: Any, inputs: dict[str, torch.Tensor]) -> float:
+@contextmanager
+def _as_loaded(model: Any) -> Iterator[None]:
+    """Within, the model computes as its class does: training may have wrapped it in autocast."""
+    wrapped = vars(model).pop("forward", None)
+    try:
+        yield
+    finally:
+        if wrapped is not None:
+            model.forward = wrapped
+
+
+def _seconds(model: Any, inputs: dict[str, torch.Tensor], infer: Infer) -> float:
     """Return how long the model takes for ``inputs``, copied to its device and back."""
     device = next(model.parameters()).device
-    inputs.pop("labels", None)
     began = time.perf_counter()
     with torch.no_grad():
-        # The instance's own forward may be one that training has wrapped in autocast.
-        found = type(model).forward(model, **{name: x.to(device) for name, x in inputs.items()})
-        found.logits.cpu()
+        infer(model, {name: x.to(device) for name, x in inputs.items()})
     return time.perf_counter() - began

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -49,9 +49,9 @@ def _fitting(task: Task, spec: InspectSpec, ref: ModelRef) -> Inspection:
     columns = {role: [row[role] for row in spec.sample] for role in spec.sample[0]}
     limit = models.length_limit(model, tokenizer)
     whole = task.encode(columns, tokenizer, models.NO_LIMIT, spec.labels)
-    lengths = np.array([len(ids) for ids in whole["input_ids"]])
+    lengths = np.array(task.lengths(whole))
     max_length = choose_length(lengths, spec.max_length, limit)
-    _try(model, task.collator(tokenizer), _longest(task, spec, columns, tokenizer, max_length))
+    _try(task, model, tokenizer, _longest(task, spec, columns, tokenizer, max_length))
     return Inspection(
         ref.id,
         refused=None,
@@ -89,14 +89,17 @@ def _longest(
 ) -> list[dict[str, Any]]:
     """Return a few encoded rows, the longest of the sample among them."""
     encoded = task.encode(columns, tokenizer, max_length, spec.labels)
-    order = sorted(range(len(spec.sample)), key=lambda row: -len(encoded["input_ids"][row]))
+    lengths = task.lengths(encoded)
+    order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
     return [{name: values[row] for name, values in encoded.items()} for row in order[:_TRIED_ROWS]]
 
 
-def _try(model: Any, collate: Callable[[list[Any]], Any], rows: list[dict[str, Any]]) -> None:
+def _try(task: Task, model: Any, tokenizer: Any, rows: list[dict[str, Any]]) -> None:
     """Raise CandidateError when a step's forward pass gives no finite loss."""
     model.eval()
+    learn = task.training_collator
+    collate = task.collator(tokenizer) if learn is None else learn(tokenizer, 0)
     with torch.no_grad():
-        loss = model(**collate(rows)).loss
+        loss = models.loss(task, model, collate(rows))
     if loss is None or not bool(torch.isfinite(loss)):
         raise CandidateError("it gives no finite loss on the data")

@@ -21,7 +21,7 @@ from automl import tasks
 from automl.jobs import BatchCost, MeasureResult, MeasureSpec, Timing
 from automl.tasks._layers import embeddings
 from automl.tasks._text import load_tokenizer
-from automl.worker import cache, device, failures, sampling
+from automl.worker import cache, device, failures, models, sampling
 from automl.worker.store import Rows
 
 COMPARED_STEPS = 4
@@ -58,6 +58,8 @@ def measure(spec: MeasureSpec) -> MeasureResult:
     trainee = _Trainee(spec, chosen)
     started = _seconds_of_process_before(began) + time.perf_counter() - began
     rows = cache.encoded(trainee.task, spec.data, "train", trainee.tokenizer, Path(spec.tokens))
+    if trainee.task.begin is not None:
+        trainee.task.begin(trainee.model, trainee.tokenizer, rows)
     collate = trainee.task.collator(trainee.tokenizer)
     bench = _Bench(trainee, rows, collate, spec.memory_bytes)
     size, timings = _compared(spec, bench)
@@ -139,7 +141,8 @@ class _Trainee:
         began = time.perf_counter()
         self.model.train()
         with device.autocast(precision, self.device):
-            loss = self.model(**{name: x.to(self.device) for name, x in batch.items()}).loss
+            inputs = {name: x.to(self.device) for name, x in batch.items()}
+            loss = models.loss(self.task, self.model, inputs)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
@@ -152,7 +155,7 @@ class _Trainee:
         began = time.perf_counter()
         self.model.eval()
         with torch.no_grad(), device.autocast(precision, self.device):
-            self.model(**{name: x.to(self.device) for name, x in batch.items() if name != "labels"})
+            self.task.infer(self.model, {name: x.to(self.device) for name, x in batch.items()})
         return self._since(began)
 
     def forget(self) -> None:

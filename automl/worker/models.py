@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-import transformers
 from torch import nn
 
 from automl.errors import CandidateError
 from automl.jobs import ModelRef
-from automl.tasks import Task
+from automl.tasks import Task, _loading
 
 NO_LIMIT = 1_000_000
 """Tokens above which a stated limit means none (tokenizers write 1e30)."""
@@ -21,16 +20,12 @@ def trained(task: Task, model: ModelRef, device: torch.device) -> Any:
 
     Raises CandidateError when any weight is missing: a head would be drawn at random silently.
     """
-    loaded, found = getattr(transformers, task.auto_class).from_pretrained(
-        model.path,
-        dtype=torch.float32,
-        use_safetensors=True,
-        trust_remote_code=model.trust_remote_code,
-        output_loading_info=True,
-    )
-    if lost := sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])}):
-        raise CandidateError(f"{len(lost)} weights are missing in {model.id}, e.g. {lost[0]}")
-    return loaded.to(device).eval()
+    return _loading.trained(task, model.path, model.trust_remote_code, model.id).to(device)
+
+
+def loss(task: Task, model: Any, inputs: dict[str, Any]) -> Any:
+    """Return the task's loss of a batch, a tensor without shape; None where the model has none."""
+    return model(**inputs).loss if task.loss is None else task.loss(model, inputs)
 
 
 def parameters(model: nn.Module) -> int:

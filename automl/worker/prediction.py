@@ -1,4 +1,4 @@
-"""Logits of a model over encoded rows, in batches of like length. Trains nothing, draws nothing.
+"""What a model says of encoded rows, in batches of like length. Trains nothing, draws nothing.
 
 Uses no DataLoader: starting one draws from torch's generator, and an evaluation must not change
 the training that goes on after it.
@@ -6,7 +6,7 @@ the training that goes on after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -52,6 +52,37 @@ def predict(
                 inputs.pop("labels", None)
                 logits = model(**{name: x.to(device) for name, x in inputs.items()}).logits
             found[indices] = logits.float().cpu().numpy()
+    return found
+
+
+def outputs(
+    model: Any,
+    rows: Rows,
+    collate: Callable[[list[Any]], Any],
+    batch_size: int,
+    infer: Callable[[Any, dict[str, torch.Tensor]], Iterable[Any]],
+    *,
+    share: tuple[int, int] = (0, 1),
+    between: Callable[[], None] = lambda: None,
+) -> list[Any]:
+    """Return what ``infer`` says of each encoded row, in row order; the model is left evaluating.
+
+    ``share`` and ``between`` are as in ``predict``; rows of other ranks are None.
+    """
+    rank, processes = share
+    device = next(model.parameters()).device
+    found: list[Any] = [None] * len(rows)
+    batches = list(by_length(rows, batch_size))
+    model.eval()
+    for start in range(0, len(batches), processes):
+        between()
+        if start + rank < len(batches):
+            indices = batches[start + rank]
+            inputs = collate([rows[int(index)] for index in indices])
+            with torch.no_grad():
+                said = infer(model, {name: x.to(device) for name, x in inputs.items()})
+            for index, output in zip(indices, said, strict=True):
+                found[index] = output
     return found
 
 

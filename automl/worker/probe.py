@@ -223,7 +223,13 @@ def _train(setting: _Setting) -> Finished:
     watch.step, seconds = watch.total_steps, watch.seconds()
     validation = setting.rows["validation"]
     cost = (
-        costs.measure(model, costs.typical(validation), setting.collate, setting.trial.best)
+        costs.measure(
+            model,
+            costs.typical(validation),
+            setting.collate,
+            setting.trial.best,
+            setting.task.infer,
+        )
         if spec.costs
         else {}
     )

@@ -5,6 +5,7 @@ Control goes over gloo, on the CPU: waiting for a GPU each step would cost more 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +44,16 @@ class Ranks:
         dist.all_reduce(summed, group=self.group)
         found: npt.NDArray[np.float32] = summed.numpy()
         return found
+
+    def merge(self, values: Sequence[Any]) -> list[Any]:
+        """Return all ranks' values in one list; each is None on every rank but one."""
+        if self.processes == 1:
+            return list(values)
+        everyones: list[Any] = [None] * self.processes
+        dist.all_gather_object(everyones, list(values), group=self.group)
+        return [
+            next(one for one in said if one is not None) for said in zip(*everyones, strict=True)
+        ]
 
     def meet(self) -> None:
         """Wait until every rank has come this far."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -13,7 +12,7 @@ from automl.data.tables import read_table
 from automl.jobs import ScoreResult, ScoreSpec, SplitScore
 from automl.tasks._text import load_tokenizer
 from automl.worker import costs, device, models, store
-from automl.worker.prediction import Logits, predict
+from automl.worker.prediction import outputs
 
 
 def score(spec: ScoreSpec) -> ScoreResult:
@@ -27,29 +26,24 @@ def score(spec: ScoreSpec) -> ScoreResult:
     model = models.trained(task, spec.model, device.select(spec.devices))
     tokenizer = load_tokenizer(spec.model.path, spec.model.trust_remote_code)
     limit = models.length_limit(model, tokenizer)
+    collate, labels = task.collator(tokenizer), spec.data.labels
     splits: dict[str, SplitScore] = {}
     seconds, count = 0.0, 0
     for split in spec.splits:
         columns = read_table(Path(spec.data.tables[split])).to_pydict()
-        rows = store.rows(task.encode(columns, tokenizer, limit, spec.data.labels))
-        logits, spent = _timed(model, rows, task.collator(tokenizer), spec.batch_size)
-        splits[split] = task.report(
-            logits, rows.scalars("labels"), columns, spec.data.labels, spec.seed
-        )
-        seconds, count = seconds + spent, count + len(rows)
+        rows = store.rows(task.encode(columns, tokenizer, limit, labels))
+        began = time.monotonic()
+        said = outputs(model, rows, collate, spec.batch_size, task.infer)
+        predicted = task.decode(said, rows, columns, tokenizer, labels)
+        seconds += time.monotonic() - began
+        count += len(next(iter(columns.values())))
+        targets = task.targets(columns, labels)
+        splits[split] = task.report(predicted, targets, columns, labels, spec.seed)
     return ScoreResult(
         splits=splits,
-        costs=costs.measure(
-            model, costs.typical(rows), task.collator(tokenizer), Path(spec.model.path)
-        ),
+        costs=costs.measure(model, costs.typical(rows), collate, Path(spec.model.path), task.infer),
         description=f"{type(model).__name__}, {models.parameters(model):,} parameters",
         seconds=seconds,
         samples_per_second=count / max(seconds, 1e-9),
         max_length=limit,
     )
-
-
-def _timed(model: Any, rows: store.Rows, collate: Any, batch_size: int) -> tuple[Logits, float]:
-    began = time.monotonic()
-    logits = predict(model, rows, collate, batch_size)
-    return logits, time.monotonic() - began

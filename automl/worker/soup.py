@@ -7,7 +7,8 @@ one half of the validation rows. The other half, which chose nothing, says wheth
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +19,14 @@ import torch
 from automl import tasks
 from automl.data.tables import read_table
 from automl.jobs import SoupResult, SoupSpec
-from automl.tasks import Task
+from automl.tasks import Columns, Task
 from automl.tasks._text import load_tokenizer
 from automl.worker import device, durable, logistic, models, store
-from automl.worker.prediction import predict
+from automl.worker.prediction import outputs
 
 State = Mapping[str, torch.Tensor]
 HALVES = 2
+Indices = npt.NDArray[np.int64]
 
 
 def soup(spec: SoupSpec) -> SoupResult:
@@ -75,6 +77,15 @@ def _greedy(spec: SoupSpec, judge: _Judge) -> tuple[list[str], State, dict[str, 
     return members, mean, refused
 
 
+@dataclass(frozen=True, slots=True)
+class _Half:
+    """Some of the validation rows: by role, encoded, and what should be said of them."""
+
+    columns: Columns
+    rows: store.Rows
+    targets: Any
+
+
 class _Judge:
     """A model into which weights are put to be scored, and the two halves it is scored on."""
 
@@ -87,8 +98,19 @@ class _Judge:
         self.collate = self.task.collator(self.tokenizer)
         columns = read_table(Path(spec.data.tables["validation"])).to_pydict()
         limit = models.length_limit(self.model, self.tokenizer)
-        encoded = self.task.encode(columns, self.tokenizer, limit, spec.data.labels)
-        self.choosing, self.accepting = halves(encoded, spec.seed)
+        most = self.task.evaluation_rows
+        columns = {role: values[:most] for role, values in columns.items()}
+        targets = self.task.targets(columns, spec.data.labels)
+        self.choosing, self.accepting = (
+            self._half(columns, limit, rows)
+            for rows in halves(targets, len(next(iter(columns.values()))), spec.seed)
+        )
+
+    def _half(self, columns: Columns, limit: int, indices: Indices) -> _Half:
+        part = {role: [values[row] for row in indices] for role, values in columns.items()}
+        labels = self.spec.data.labels
+        rows = store.rows(self.task.encode(part, self.tokenizer, limit, labels))
+        return _Half(part, rows, self.task.targets(part, labels))
 
     def taste(self, state: State) -> None:
         """Put the weights into the model."""
@@ -112,24 +134,21 @@ class _Judge:
             self.model.save_pretrained(folder, save_original_format=False)
             self.tokenizer.save_pretrained(folder)
 
-    def _score(self, rows: store.Rows) -> float:
-        logits = predict(self.model, rows, self.collate, self.spec.batch_size)
-        labels = self.spec.data.labels
-        return self.task.score(logits, rows.scalars("labels"), labels)[self.spec.metric]
+    def _score(self, half: _Half) -> float:
+        task, labels = self.task, self.spec.data.labels
+        said = outputs(self.model, half.rows, self.collate, self.spec.batch_size, task.infer)
+        predicted = task.decode(said, half.rows, half.columns, self.tokenizer, labels)
+        return task.score(predicted, half.targets, labels)[self.spec.metric]
 
 
-def halves(encoded: Mapping[str, Sequence[Any]], seed: int) -> tuple[store.Rows, store.Rows]:
-    """Return the encoded rows in two halves, each with half of every class; a function of seed."""
-    targets = np.asarray(encoded["labels"])
+def halves(targets: Any, rows: int, seed: int) -> tuple[Indices, Indices]:
+    """Return the rows' indices in two halves, with half of every class each; a function of seed."""
+    classes = np.zeros(rows, dtype=np.int64)
+    if isinstance(targets, np.ndarray) and targets.ndim == 1 and targets.dtype.kind == "i":
+        classes = targets
     # What is no class can't be spread evenly: then chance alone divides.
-    classes = targets.astype(np.int64) * (targets.dtype.kind == "i")
     fold = logistic.folds(classes, seed, HALVES)
-    first, second = (_rows(encoded, np.flatnonzero(fold == half)) for half in range(HALVES))
-    return first, second
-
-
-def _rows(encoded: Mapping[str, Sequence[Any]], indices: npt.NDArray[np.int64]) -> store.Rows:
-    return store.rows({name: [values[row] for row in indices] for name, values in encoded.items()})
+    return np.flatnonzero(fold == 0), np.flatnonzero(fold == 1)
 
 
 def _state(model: Any) -> State:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from transformers import PrinterCallback, Trainer, TrainingArguments
 
+from automl.tasks._text import IGNORED
 from automl.worker import snapshot
 from automl.worker.conduct import Conduct
 from automl.worker.faults import Faults
@@ -33,8 +34,12 @@ class TrialTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         conduct: Conduct,
         faults: Faults,
         factors: Mapping[str, float],
+        loss: Callable[[Any, dict[str, Any]], Any] | None = None,
     ) -> None:
-        """``factors`` are of the learning rate, by parameter name; empty where all are alike."""
+        """``factors`` are of the learning rate, by parameter name; empty where all are alike.
+
+        ``loss`` is the task's of a batch, where it is not the model's own.
+        """
         # Heads take **kwargs and ignore the count Trainer passes in them; Trainer, believing that
         # they divided by it, would multiply loss and gradient by the accumulation factor.
         model.accepts_loss_kwargs = False
@@ -47,9 +52,10 @@ class TrialTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         conduct.trainer = self
         self.faults = faults
         self.factors = factors
+        self.own_loss = loss
         self.loss_sum = torch.zeros((), dtype=torch.float64, device=arguments.device)
         """Sum of each step's mean loss on this process since the attempt began; never synced."""
-        self._step_rows = 0
+        self._step_weight = 0
 
     def _get_train_sampler(self, train_dataset: Any = None) -> LengthGrouped:
         return self.sampler
@@ -83,24 +89,27 @@ class TrialTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> tuple[list[Any], None]:
-        """Return the step's micro-batches, noting how many rows they hold together."""
+        """Return the step's micro-batches, noting what they weigh together."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        self._step_rows = sum(_rows(batch) for batch in batches)
+        self._step_weight = sum(_weight(batch) for batch in batches)
         return batches, None
 
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> Any:
         """Return the micro-batch's share of the step's loss, its gradient added.
 
-        The share is by rows: a smaller last micro-batch weighs less, as in one big batch.
+        The share is by what its mean loss was taken over, rows or tokens: as in one big batch.
         """
-        self.current_gradient_accumulation_steps = self._step_rows / _rows(inputs)
+        self.current_gradient_accumulation_steps = self._step_weight / _weight(inputs)
         loss = super().training_step(model, inputs, num_items_in_batch)
         self.loss_sum += loss
         return loss
 
     def compute_loss(self, model: Any, inputs: Any, *rest: Any, **named: Any) -> Any:
         """Return the model's loss, or the fault that a test asked for."""
-        loss = super().compute_loss(model, inputs, *rest, **named)
+        if self.own_loss is None:
+            loss = super().compute_loss(model, inputs, *rest, **named)
+        else:
+            loss = self.own_loss(model, inputs)
         return self.faults.step(self.state.global_step + 1, loss) if self.faults else loss
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
@@ -119,5 +128,9 @@ class TrialTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
             snapshot.restore_generators(Path(checkpoint), self.args.process_index)
 
 
-def _rows(batch: Mapping[str, Any]) -> int:
-    return len(next(iter(batch.values())))
+def _weight(batch: Mapping[str, Any]) -> int:
+    """Return how many targets the batch has: tokens that are not left out, else rows."""
+    labels = batch.get("labels")
+    if labels is None or labels.dim() < 2 or labels.is_floating_point():
+        return len(next(iter(batch.values())))
+    return max(1, int((labels != IGNORED).sum()))

@@ -21,7 +21,7 @@ from automl.data.tables import read_table
 from automl.events import Failed, Finished, Paused, Stopped
 from automl.jobs import TrialSpec
 from automl.rundir import TrialDir
-from automl.tasks import _pooling
+from automl.tasks import Task, _pooling
 from automl.tasks._text import load_tokenizer
 from automl.worker import (
     cache,
@@ -35,7 +35,7 @@ from automl.worker import (
     settings,
     snapshot,
 )
-from automl.worker.attempt import Leave, Setting
+from automl.worker.attempt import Leave, Setting, Truth
 from automl.worker.conduct import Conduct
 from automl.worker.orders import Orders
 from automl.worker.pace import Pace
@@ -44,6 +44,7 @@ from automl.worker.ranks import Ranks, join, leave
 from automl.worker.reporter import Reporter
 from automl.worker.sampling import LengthGrouped
 from automl.worker.snapshot import TrialProgress
+from automl.worker.store import Rows
 from automl.worker.tracking import following
 from automl.worker.trainer import TrialTrainer
 
@@ -125,11 +126,9 @@ def assemble(
         spec.model.path, spec.data.labels, spec.hyperparameters, spec.model.trust_remote_code
     )
     models.check_vocabulary(model, tokenizer)
-    rows = {
-        split: cache.encoded(task, spec.data, split, tokenizer, Path(spec.tokens))
-        for split in ("train", "validation")
-    }
     collate = task.collator(tokenizer)
+    rows = _rows(task, spec, tokenizer, model, collate, paced)
+    learn = task.training_collator
     orders = Orders(trial, spec.parent, together)
     setting = Setting(
         trial,
@@ -137,6 +136,7 @@ def assemble(
         task,
         tokenizer,
         rows["validation"],
+        _truth(task, spec),
         collate,
         paced,
         together,
@@ -151,11 +151,37 @@ def assemble(
         arguments,
         rows["train"],
         sampler,
-        collate,
+        collate if learn is None else learn(tokenizer, spec.seed),
         conduct,
         injected,
         _factors(model, spec),
+        task.loss,
     )
+
+
+def _rows(
+    task: Task, spec: TrialSpec, tokenizer: Any, model: Any, collate: Any, paced: Pace
+) -> dict[str, Rows]:
+    """Return the encoded rows by split, with what only the model before training can tell."""
+    tokens = Path(spec.tokens)
+    rows = {
+        split: cache.encoded(task, spec.data, split, tokenizer, tokens, most)
+        for split, most in (("train", None), ("validation", task.evaluation_rows))
+    }
+    if task.begin is not None:
+        task.begin(model, tokenizer, rows["train"])
+    if task.reference is None:
+        return rows
+    model.to(device.select(spec.devices))
+    return {
+        split: task.reference(model, found, collate, paced.micro_batch)
+        for split, found in rows.items()
+    }
+
+
+def _truth(task: Task, spec: TrialSpec) -> Truth:
+    columns = cache.read_columns(Path(spec.data.tables["validation"]), task.evaluation_rows)
+    return Truth(columns, task.targets(columns, spec.data.labels))
 
 
 def _factors(model: Any, spec: TrialSpec) -> dict[str, float]:

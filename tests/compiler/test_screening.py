@@ -140,7 +140,7 @@ def test_candidates_are_compared_where_the_recipe_asks_or_there_are_many(
 
 def test_a_task_without_classes_is_not_compared_and_says_so_when_asked(recipe: Recipe) -> None:
     task = tasks.get("text-classification")
-    scores = replace(task, roles=(task.roles[0],))  # type: ignore[type-var]
+    scores = replace(task, knobs=frozenset())
     assert screening._wish(recipe(PLAIN), scores, 9) is None
     with pytest.raises(RecipeError, match="no classes that a frozen encoder"):
         screening._wish(recipe(PLAIN, SCREEN), scores, 9)

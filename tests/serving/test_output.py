@@ -10,10 +10,9 @@ import pytest
 
 from automl.errors import DataError
 from automl.serving.output import replacing, write
-from automl.serving.predict import Prediction
 from automl.serving.rows import Row
 
-HAM = Prediction(label="ham", score=0.75, scores={"ham": 0.75, "spam": 0.25})
+HAM = {"label": "ham", "score": 0.75, "scores": {"ham": 0.75, "spam": 0.25}}
 
 LATE = (Row("a:2", {"text": "hi", "note": "x"}), HAM)
 """A row with a column that no header can still name."""
@@ -32,7 +31,7 @@ def table(*answers, top=1):
 
 
 def test_the_columns_of_the_input_are_kept():
-    answer = (Row("a:1", {"id": 7, "text": "hi"}), Prediction(label="ham", score=0.75))
+    answer = (Row("a:1", {"id": 7, "text": "hi"}), {"label": "ham", "score": 0.75})
     assert jsonl(answer) == [{"id": 7, "text": "hi", "label": "ham", "score": 0.75}]
     assert table(answer) == [{"id": "7", "text": "hi", "label": "ham", "score": "0.75"}]
 

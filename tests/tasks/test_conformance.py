@@ -3,37 +3,75 @@
 from __future__ import annotations
 
 import json
+import math
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from automl import documents, tasks
 from automl.jobs import SplitScore
+from automl.tasks import Task, _loading
 from automl.tasks._text import load_tokenizer
+from automl.worker import models
+from automl.worker.prediction import outputs
+from automl.worker.store import rows as stored
+from tests.tasks.samples import Sample, sample
 
-TINY_BERT = Path(__file__).resolve().parent.parent / "fixtures" / "tiny-bert"
-LABELS = ("alpha", "beta", "gamma")
-ROWS = 24
+LENGTH = 32
 
 every_task = pytest.mark.parametrize("name", tasks.names())
 
 
-def columns(task):
-    """Return rows for any task, by the kinds of its roles: what they hold can be learnt."""
-    made = {
-        "text": [f"a text about {LABELS[row % 3]} and {row}" for row in range(ROWS)],
-        "class": [LABELS[row % 3] for row in range(ROWS)],
-        "number": [float(row % 3) for row in range(ROWS)],
-    }
-    return {role.name: made[role.kind] for role in task.roles}
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A task with its rows, a tokenizer, and a small model built for it."""
+
+    task: Task
+    sample: Sample
+    path: Path
+    tokenizer: Any
+    model: Any
+    encoded: Any
+
+    def predicted(self, model: Any, columns: Any = None, *, targets: bool = True) -> Any:
+        """What the model says of the sample's rows."""
+        given = dict(columns or self.sample.columns)
+        if not targets:
+            roles = {role.name for role in self.task.inputs}
+            given = {name: values for name, values in given.items() if name in roles}
+        rows = stored(self.task.encode(given, self.tokenizer, LENGTH, self.sample.labels))
+        collate = self.task.collator(self.tokenizer)
+        said = outputs(model.eval(), rows, collate, 7, self.task.infer)
+        return self.task.decode(said, rows, given, self.tokenizer, self.sample.labels)
 
 
 @pytest.fixture(scope="module")
-def tokenizer():
-    return load_tokenizer(str(TINY_BERT))
+def benches(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Bench]:
+    return {}
+
+
+@pytest.fixture
+def bench(name: str, benches: dict[str, Bench], tmp_path_factory: pytest.TempPathFactory) -> Bench:
+    """The task's bench, made once; its model began as a trial's does."""
+    import torch
+
+    if name not in benches:
+        task = tasks.get(name)
+        rows = sample(task)
+        path = rows.model(tmp_path_factory.mktemp(name))
+        tokenizer = load_tokenizer(str(path))
+        encoded = stored(task.encode(rows.columns, tokenizer, LENGTH, rows.labels))
+        torch.manual_seed(0)
+        model = task.build(str(path), rows.labels, {}, False).eval()
+        if task.begin is not None:
+            task.begin(model, tokenizer, encoded)
+        benches[name] = Bench(task, rows, path, tokenizer, model, encoded)
+    return benches[name]
 
 
 def test_there_is_at_least_one_task():
@@ -58,10 +96,13 @@ def test_its_names_agree_with_each_other(name):
     assert task.objective in [metric.name for metric in task.metrics]
     for named in (task.roles, task.metrics):
         assert len({each.name for each in named}) == len(named) > 0
-    assert any(role.required and role.kind == "text" for role in task.roles)
+    assert any(role.required for role in task.inputs)
     assert all(role.name in role.conventional for role in task.roles)
     assert all(metric.description and metric.direction for metric in task.metrics)
     assert task.floor_description
+    assert task.says
+    assert not task.lists or tasks.get(task.lists).name == task.lists
+    assert not task.together or task.together in [role.name for role in task.inputs]
 
 
 @every_task
@@ -71,85 +112,115 @@ def test_transformers_knows_its_class_and_its_mapping(name):
 
     task = tasks.get(name)
     assert hasattr(transformers, task.auto_class)
-    assert "bert" in getattr(modeling_auto, task.mapping)
+    assert getattr(modeling_auto, task.mapping)
 
 
 @every_task
-def test_encoding_gives_one_unpadded_row_each_cut_to_the_length(name, tokenizer):
-    task = tasks.get(name)
-    encoded = task.encode(columns(task), tokenizer, 12, LABELS)
-    assert {len(values) for values in encoded.values()} == {ROWS}
-    assert "labels" in encoded
-    lengths = {len(ids) for ids in encoded["input_ids"]}
-    assert max(lengths) <= 12
-    assert tokenizer.pad_token_id not in [i for ids in encoded["input_ids"] for i in ids]
+def test_encoding_is_unpadded_and_cut_to_the_length(name, bench):
+    encoded = bench.task.encode(bench.sample.columns, bench.tokenizer, 12, bench.sample.labels)
+    (count,) = {len(values) for values in encoded.values()}
+    assert count >= len(next(iter(bench.sample.columns.values())))
+    assert max(bench.task.lengths(encoded)) <= 12
 
 
 @every_task
-def test_new_texts_are_encoded_without_targets(name, tokenizer):
-    task = tasks.get(name)
-    texts = {role.name: columns(task)[role.name] for role in task.roles if role.kind == "text"}
-    assert "labels" not in task.encode(texts, tokenizer, 12, LABELS)
-
-
-@every_task
-def test_a_batch_goes_through_the_model_and_padding_changes_nothing(name, tokenizer):
+def test_a_batch_gives_a_finite_loss_that_training_lessens(name, bench):
     import torch
 
-    task = tasks.get(name)
+    task = bench.task
+    learn = task.training_collator
+    collate = task.collator(bench.tokenizer) if learn is None else learn(bench.tokenizer, 0)
     torch.manual_seed(0)
-    model = task.build(str(TINY_BERT), LABELS, {}, False).eval()
-    rows = task.encode(columns(task), tokenizer, 32, LABELS)
-    items = [{key: values[row] for key, values in rows.items()} for row in range(ROWS)]
-    items[0] = {**items[0], "input_ids": items[0]["input_ids"][:4]}
-    items[0]["attention_mask"] = items[0]["attention_mask"][:4]
-    collate = task.collator(tokenizer)
-    with torch.no_grad():
-        together, alone = model(**collate(items)), model(**collate(items[:1]))
-    assert torch.isfinite(together.loss)
-    assert together.logits.dtype == torch.float32
-    torch.testing.assert_close(together.logits[:1], alone.logits, atol=1e-5, rtol=1e-4)
+    model = task.build(str(bench.path), bench.sample.labels, {}, False).train()
+    if task.begin is not None:
+        task.begin(model, bench.tokenizer, bench.encoded)
+    rows = bench.encoded
+    if task.reference is not None:
+        rows = task.reference(model, rows, task.collator(bench.tokenizer), 7)
+    batch = collate([rows[row] for row in range(8)])
+    optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
+    losses = []
+    for _ in range(12):
+        loss = models.loss(task, model, batch)
+        assert torch.isfinite(loss)
+        losses.append(float(loss.detach()))
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert losses[-1] < losses[0]
 
 
 @every_task
-def test_scores_and_report_hold_every_metric_and_the_truth_scores_best(name, tokenizer):
-    task = tasks.get(name)
-    rows = columns(task)
-    targets = np.asarray(task.encode(rows, tokenizer, 12, LABELS)["labels"])
-    outputs = len(LABELS) if any(role.kind == "class" for role in task.roles) else 1
-    true = np.eye(outputs, dtype=np.float32)[targets] * 9 if outputs > 1 else targets[:, None]
-    noise = np.random.default_rng(0).normal(size=true.shape).astype(np.float32)
-    best, worse = task.score(true, targets, LABELS), task.score(noise, targets, LABELS)
-    assert set(best) == {metric.name for metric in task.metrics}
-    for metric in task.metrics:
-        sign = 1 if metric.direction == "maximize" else -1
-        assert sign * best[metric.name] > sign * worse[metric.name], metric.name
-    report = task.report(noise, targets, rows, LABELS, seed=0)
-    assert report.rows == ROWS
-    assert dict(report.metrics) == worse
+def test_what_is_predicted_needs_no_targets_and_does_not_depend_on_the_batch(name, bench):
+    together = bench.predicted(bench.model)
+    blind = bench.predicted(bench.model, targets=False)
+    few = {role: values[:3] for role, values in bench.sample.columns.items()}
+    alone = bench.predicted(bench.model, few)
+    assert len(together) == len(blind) == len(next(iter(bench.sample.columns.values())))
+    if isinstance(together, np.ndarray):
+        assert together.dtype == np.float32
+        assert np.isfinite(together).all()
+        np.testing.assert_allclose(together, blind, atol=1e-5, rtol=1e-4)
+        np.testing.assert_allclose(together[:3], alone, atol=1e-5, rtol=1e-4)
+    else:
+        assert list(together[:3]) == list(blind[:3]) == list(alone)
+
+
+@every_task
+def test_a_kept_model_predicts_as_the_one_in_training(name, bench, tmp_path):
+    with bench.task.keeping(bench.model):
+        bench.model.save_pretrained(tmp_path, save_original_format=False)
+    bench.tokenizer.save_pretrained(tmp_path)
+    kept = _loading.trained(bench.task, str(tmp_path))
+    before, after = bench.predicted(bench.model), bench.predicted(kept)
+    if isinstance(before, np.ndarray):
+        np.testing.assert_allclose(before, after, atol=1e-4, rtol=1e-3)
+    else:
+        assert list(before) == list(after)
+
+
+@every_task
+def test_the_report_holds_every_metric_with_an_interval_around_it(name, bench):
+    task, columns, labels = bench.task, bench.sample.columns, bench.sample.labels
+    targets = task.targets(columns, labels)
+    predicted = bench.predicted(bench.model)
+    scores = task.score(predicted, targets, labels)
+    assert set(scores) == {metric.name for metric in task.metrics}
+    assert all(math.isfinite(value) for value in scores.values())
+    report = task.report(predicted, targets, columns, labels, 0)
+    assert isinstance(report, SplitScore)
+    assert report.rows == len(next(iter(columns.values())))
+    assert dict(report.metrics) == pytest.approx(scores)
     for metric in task.metrics:
         interval = report.intervals[metric.name]
-        assert interval.low <= worse[metric.name] <= interval.high
-    assert report == task.report(noise, targets, rows, LABELS, seed=0)
+        assert interval.low - 1e-9 <= scores[metric.name] <= interval.high + 1e-9, metric.name
+    assert report == task.report(predicted, targets, columns, labels, 0)
     assert len(report.examples) <= 10
     assert documents.to_line(report)
-    assert isinstance(report, SplitScore)
 
 
 @every_task
-def test_the_floor_learns_something_and_is_the_same_each_time(name, tokenizer):
-    task = tasks.get(name)
-    rows = columns(task)
-    logits = task.floor(rows, {"again": rows}, LABELS, seed=0)["again"]
-    assert logits.dtype == np.float32
-    assert len(logits) == ROWS
-    assert np.isfinite(logits).all()
-    targets = np.asarray(task.encode(rows, tokenizer, 12, LABELS)["labels"])
+def test_the_floor_beats_an_untrained_model_and_is_the_same_each_time(name, bench):
+    task, columns, labels = bench.task, bench.sample.columns, bench.sample.labels
+    found = task.floor(columns, {"again": columns}, labels, 0)["again"]
+    again = task.floor(columns, {"again": columns}, labels, 0)["again"]
+    assert len(found) == len(next(iter(columns.values())))
+    same = (found == again).all() if isinstance(found, np.ndarray) else found == again
+    assert same
+    targets = task.targets(columns, labels)
     goal = next(metric for metric in task.metrics if metric.name == task.objective)
-    guess = task.score(np.zeros_like(logits), targets, LABELS)[goal.name]
-    found = task.score(logits, targets, LABELS)[goal.name]
-    assert found > guess if goal.direction == "maximize" else found < guess
-    assert (logits == task.floor(rows, {"again": rows}, LABELS, seed=0)["again"]).all()
+    floor = task.score(found, targets, labels)[goal.name]
+    untrained = task.score(bench.predicted(bench.model), targets, labels)[goal.name]
+    assert floor > untrained if goal.direction == "maximize" else floor < untrained
+
+
+@every_task
+def test_its_answers_are_json_with_the_keys_it_promises(name, bench):
+    answers = bench.task.answers(bench.predicted(bench.model), bench.sample.labels, 1)
+    assert len(answers) == len(next(iter(bench.sample.columns.values())))
+    for answer in answers:
+        assert set(bench.task.says) <= set(answer)
+    assert json.loads(json.dumps(answers)) == answers
 
 
 @every_task
@@ -157,4 +228,3 @@ def test_its_usage_is_python_that_names_the_repository(name):
     usage = tasks.get(name).usage("acme/model", 128)
     compile(usage, "usage", "exec")
     assert "acme/model" in usage
-    assert "128" in usage

@@ -169,22 +169,17 @@ def test_models_of_another_shape_are_left_out_with_a_reason(trained, data, tmp_p
 
 
 def test_halves_hold_half_of_every_class_share_no_row_and_follow_the_seed():
-    targets = [0] * 11 + [1] * 6 + [2] * 2
-    encoded = {"input_ids": [[row] for row in range(19)], "labels": targets}
-    first, second = halves(encoded, 5)
-    ids = [sorted(int(half[row]["input_ids"][0]) for row in range(len(half))) for half in
-           (first, second)]  # fmt: skip
-    assert sorted(ids[0] + ids[1]) == list(range(19))
-    counts = [np.bincount(half.scalars("labels"), minlength=3) for half in (first, second)]
+    targets = np.array([0] * 11 + [1] * 6 + [2] * 2)
+    first, second = halves(targets, 19, 5)
+    assert sorted([*first, *second]) == list(range(19))
+    counts = [np.bincount(targets[half], minlength=3) for half in (first, second)]
     assert (np.abs(counts[0] - counts[1]) <= 1).all()
-    again, _ = halves(encoded, 5)
-    other, _ = halves(encoded, 6)
-    assert again.columns["input_ids"].values.tolist() == first.columns["input_ids"].values.tolist()
-    assert other.columns["input_ids"].values.tolist() != first.columns["input_ids"].values.tolist()
+    assert halves(targets, 19, 5)[0].tolist() == first.tolist()
+    assert halves(targets, 19, 6)[0].tolist() != first.tolist()
 
 
 def test_numbers_as_targets_are_halved_too():
-    first, second = halves({"input_ids": [[1]] * 7, "labels": [math.pi] * 7}, 0)
+    first, second = halves(np.full(7, math.pi), 7, 0)
     assert {len(first), len(second)} == {3, 4}
 
 

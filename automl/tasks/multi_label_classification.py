@@ -1,0 +1,144 @@
+"""Multi-label classification: a text, or a pair of them, in; any number of classes out.
+
+``task: text-classification`` becomes this where its classes are lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from automl.plan import Scalar
+from automl.tasks import ENCODER, Columns, Labels, Metric, Role, Task
+from automl.tasks._text import (
+    CLASS_COLUMNS,
+    PAIR,
+    TEXT_ROLES,
+    encode_texts,
+    indices,
+    load_model,
+    text_roles,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from automl.jobs import SplitScore
+
+_USAGE = """\
+from transformers import pipeline
+
+classify = pipeline(
+    "text-classification",
+    model={repository!r},
+    top_k=None,
+    function_to_apply="sigmoid",
+    truncation=True,
+    max_length={max_length},
+)
+found = classify({example})
+print([each["label"] for each in found if each["score"] >= 0.5])
+"""
+_ONE_TEXT = '"Put a text here."'
+_TWO_TEXTS = '{"text": "Put a text here.", "text_pair": "Put the other one here."}'
+
+
+def _encode(
+    columns: Columns, tokenizer: PreTrainedTokenizerBase, max_length: int, labels: Labels
+) -> dict[str, list[Any]]:
+    encoded = encode_texts(columns, tokenizer, max_length)
+    if "label" in columns:
+        encoded["labels"] = list(_targets(columns, labels).tolist())
+    return encoded
+
+
+def _build(
+    path: str, labels: Labels, hyperparameters: Mapping[str, Scalar], trust_remote_code: bool
+) -> PreTrainedModel:
+    return load_model(
+        TASK.auto_class,
+        path,
+        hyperparameters,
+        trust_remote_code,
+        num_labels=len(labels),
+        id2label=dict(enumerate(labels)),
+        label2id={label: index for index, label in enumerate(labels)},
+        problem_type="multi_label_classification",
+    )
+
+
+def _targets(columns: Columns, labels: Labels) -> np.ndarray:
+    """Return 1 where a row has the class, float32 of shape (rows, classes)."""
+    import numpy as np
+
+    found = np.zeros((len(columns["label"]), len(labels)), dtype=np.float32)
+    for row, several in enumerate(columns["label"]):
+        found[row, indices(several, labels)] = 1
+    return found
+
+
+def _score(logits: np.ndarray, targets: np.ndarray, labels: Labels) -> dict[str, float]:
+    from automl.tasks import _several_classes
+
+    return _several_classes.score(logits, targets)
+
+
+def _report(
+    logits: np.ndarray, targets: np.ndarray, columns: Columns, labels: Labels, seed: int
+) -> SplitScore:
+    from automl.tasks import _several_classes
+
+    return _several_classes.report(logits, targets, columns, labels, seed)
+
+
+def _floor(
+    train: Columns, others: Mapping[str, Columns], labels: Labels, seed: int
+) -> dict[str, np.ndarray]:
+    from automl.tasks import _tfidf
+
+    return _tfidf.log_odds(train, others, _targets(train, labels), seed, text_roles(train))
+
+
+def _answers(logits: np.ndarray, labels: Labels, top: int) -> list[dict[str, Any]]:
+    from automl.tasks import _several_classes
+
+    return _several_classes.answers(logits, labels, top)
+
+
+def _usage(repository: str, max_length: int, roles: Collection[str] = ()) -> str:
+    example = _TWO_TEXTS if PAIR in roles else _ONE_TEXT
+    return _USAGE.format(repository=repository, max_length=max_length, example=example)
+
+
+TASK = Task(
+    name="multi-label-classification",
+    pipeline_tag="text-classification",
+    auto_class="AutoModelForSequenceClassification",
+    mapping="MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
+    roles=(*TEXT_ROLES, Role("label", "classes", True, CLASS_COLUMNS)),
+    metrics=(
+        Metric("macro_f1", "maximize", "F1 averaged over the classes, each weighing the same."),
+        Metric("micro_f1", "maximize", "F1 over all decisions, of all rows and classes."),
+        Metric("samples_f1", "maximize", "F1 of each row's classes, averaged over the rows."),
+        Metric("accuracy", "maximize", "Share of rows whose classes are all right."),
+        Metric("hamming_loss", "minimize", "Share of wrong decisions, of all rows and classes."),
+        Metric("log_loss", "minimize", "Mean negative log-probability of the true decisions."),
+    ),
+    objective="macro_f1",
+    floor_description=(
+        "TF-IDF of words (1-2) and of characters within words (2-5), a logistic regression for "
+        "each class with C=10"
+    ),
+    knobs=ENCODER | {"pooling"},
+    encode=_encode,
+    build=_build,
+    targets=_targets,
+    score=_score,
+    report=_report,
+    floor=_floor,
+    answers=_answers,
+    says=("labels", "scores"),
+    usage=_usage,
+)
+"""Any number of classes for a text, or for two together where ``text_pair`` is there."""
