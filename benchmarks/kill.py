@@ -1,12 +1,16 @@
 """Kill `automl run` at random moments, again and again: does the same command always end the same?
 
-    python benchmarks/kill.py [--kills 100] [--seed 0]
+    python benchmarks/kill.py [--kills 100] [--seed 0] [--database URL]
 
 One study of a tiny model is run to its end undisturbed. Then the same study is begun in a fresh
 folder, killed with SIGKILL after a random time (the parent, one of the other processes, or all of
 them), and the same command is given again, until it ends; and so on in other folders until there
 have been so many kills. Every fourth kill waits for a checkpoint or a model being written or a
 request being made, every fourth for one of the short stages before and after the trials.
+
+With ``--database`` the studies are kept there (an empty PostgreSQL database) as several machines
+would keep them. Each entry is then held up for a while before it is committed, and every third kill
+waits for such a moment.
 
 What must hold is checked after every kill and every end: no trial that had ended is lost or told
 otherwise; no process is left after a grace; no trial trains anew what is longer ago than a
@@ -44,7 +48,7 @@ CHECKPOINT_SECONDS = 70.0
 ENDS = ("paused", "saved", "finished", "stopped")
 RECIPE = """\
 recipe: 1
-name: killed
+name: {name}
 task: text-classification
 data: {{train: rows.csv, validation: 0.2, test: 0.2}}
 models: [{{path: tiny}}]
@@ -56,6 +60,17 @@ search:
 budget: {{trials: {trials}}}
 devices: {{threads: 1, precision: fp32}}
 """
+SHARED = """\
+storage: {url}
+artifacts: artifacts
+"""
+HELD_UP = """\
+CREATE OR REPLACE FUNCTION held_up() RETURNS trigger AS
+$$ BEGIN PERFORM pg_sleep(0.05); RETURN NEW; END $$ LANGUAGE plpgsql;
+CREATE OR REPLACE TRIGGER held_up BEFORE INSERT ON automl_entry
+FOR EACH ROW EXECUTE FUNCTION held_up();
+"""
+COMMIT = "commit"
 WORDS = {"rain": ("rain", "storm", "wet", "cloud"), "sun": ("sun", "warm", "dry", "bright")}
 MOMENTS = ("trials/*/checkpoint/.*", "trials/*/.best*", ".bundle*", "trials/*/request")
 """Files that are there while something is being written."""
@@ -80,6 +95,8 @@ class Count:
 
     kills: Counter[str] = field(default_factory=Counter)
     stages: Counter[str] = field(default_factory=Counter)
+    commits: int = 0
+    """Kills of a parent that was writing to the database."""
     ends: int = 0
     wrong: list[str] = field(default_factory=list)
     orphan_seconds: list[float] = field(default_factory=list)
@@ -94,13 +111,19 @@ class Bench:
 
     work: Path
     environment: dict[str, str]
+    recipe: str
+    """With the study's name left open."""
+    database: Any = None
+    """SQLAlchemy's engine, where studies are kept in one."""
 
     def start(self, folder: Path) -> tuple[subprocess.Popen[bytes], str]:
         """Start the command; return it and the mark that all its processes bear."""
         mark = uuid.uuid4().hex
+        recipe = self.work / f"{folder.name}.yaml"
+        recipe.write_text(self.recipe.replace("{name}", folder.name))
         with (self.work / "log.txt").open("ab") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "automl", "run", "recipe.yaml", "--run-dir", str(folder)],
+                [sys.executable, "-m", "automl", "run", str(recipe), "--run-dir", str(folder)],
                 cwd=self.work,
                 env={**self.environment, MARK: mark},
                 stdout=log,
@@ -109,8 +132,23 @@ class Bench:
             )
         return process, mark
 
+    def hold_up(self) -> None:
+        """Make each entry that is written from now on take a while."""
+        if self.database is not None:
+            with self.database.begin() as connection:
+                connection.exec_driver_sql(HELD_UP)
 
-def prepare(work: Path, epochs: int, trials: int) -> Bench:
+    def is_committing(self) -> bool:
+        """Return whether some process is in the middle of writing to the database."""
+        with self.database.connect() as connection:
+            found = connection.exec_driver_sql(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+                "AND pid <> pg_backend_pid() AND state = 'active' AND query LIKE 'INSERT%%'"
+            )
+            return bool(found.scalar())
+
+
+def prepare(work: Path, epochs: int, trials: int, url: str | None) -> Bench:
     """Write data, model and recipe into ``work``."""
     shutil.copytree(MODEL, work / "tiny")
     dice = random.Random(1)
@@ -120,7 +158,13 @@ def prepare(work: Path, epochs: int, trials: int) -> Bench:
         word = dice.choice(WORDS[dice.choice(sorted(WORDS))] if number % 9 == 0 else WORDS[label])
         lines.append(f'"a {word} day in town {number % 37}, hour {number}",{label}')
     (work / "rows.csv").write_text("\n".join(lines) + "\n")
-    (work / "recipe.yaml").write_text(RECIPE.format(epochs=epochs, trials=trials))
+    recipe = RECIPE.format(name="{name}", epochs=epochs, trials=trials)
+    engine = None
+    if url is not None:
+        from sqlalchemy import create_engine
+
+        recipe += SHARED.format(url="${env:KILLED_STORAGE}")
+        engine = create_engine(url)
     return Bench(
         work,
         {
@@ -129,7 +173,10 @@ def prepare(work: Path, epochs: int, trials: int) -> Bench:
             "AUTOML_EXPERIENCE": str(work / "experience"),
             "HF_HUB_OFFLINE": "1",
             "NO_COLOR": "1",
+            "KILLED_STORAGE": url or "",
         },
+        recipe,
+        engine,
     )
 
 
@@ -204,8 +251,10 @@ def stage(folder: Path) -> str:
     return "setting up"
 
 
-def aim(dice: random.Random, length: float) -> tuple[float, str]:
+def aim(dice: random.Random, length: float, bench: Bench) -> tuple[float, str]:
     """Draw after how many seconds to strike, and what to wait for then."""
+    if bench.database is not None and dice.random() < 1 / 3:
+        return dice.uniform(0.0, 0.7 * length), COMMIT
     kind = dice.random()
     if kind < 1 / 4:
         return dice.uniform(0.0, 0.7 * length), dice.choice(MOMENTS)
@@ -214,7 +263,9 @@ def aim(dice: random.Random, length: float) -> tuple[float, str]:
     return dice.uniform(0.0, 0.7 * length), ""
 
 
-def wait(process: subprocess.Popen[bytes], folder: Path, seconds: float, what: str) -> bool:
+def wait(
+    process: subprocess.Popen[bytes], folder: Path, bench: Bench, seconds: float, what: str
+) -> bool:
     """Wait so long and for a stage or a file, if any; return whether the run still lives."""
     if what in STAGES:
         while process.poll() is None and stage(folder) != what:
@@ -227,6 +278,10 @@ def wait(process: subprocess.Popen[bytes], folder: Path, seconds: float, what: s
         if process.poll() is not None:
             break
         time.sleep(0.002)
+    until = time.monotonic() + 5.0
+    while what == COMMIT and time.monotonic() < until and not bench.is_committing():
+        if process.poll() is not None:
+            break
     return process.poll() is None
 
 
@@ -296,13 +351,15 @@ def one_study(
     while True:
         process, mark = bench.start(folder)
         while sum(count.kills.values()) < options.kills and wait(
-            process, folder, *aim(dice, length)
+            process, folder, bench, *aim(dice, length, bench)
         ):
             whom = dice.choice(("parent", "worker", "all"))
             at = stage(folder)
+            committing = bench.database is not None and bench.is_committing()
             if strike(process, mark, whom, dice):
                 count.kills[whom] += 1
                 count.stages[at] += 1
+                count.commits += committing and whom != "worker"
                 print(f"\r{sum(count.kills.values())} kills, {count.ends} ends", end="", flush=True)
                 if whom != "worker":
                     break
@@ -338,16 +395,18 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--epochs", type=int, default=9)
     parser.add_argument("--trials", type=int, default=8)
+    parser.add_argument("--database", metavar="URL")
     options = parser.parse_args()
     dice, count = random.Random(options.seed), Count()
     work = Path(tempfile.mkdtemp(prefix="automl-kill-"))
-    bench = prepare(work, options.epochs, options.trials)
+    bench = prepare(work, options.epochs, options.trials, options.database)
     for warm in ("warm", "undisturbed"):
         began = time.monotonic()
         process, _ = bench.start(work / warm)
         if process.wait(RUN_SECONDS) != 0:
             raise SystemExit((work / "log.txt").read_text())
         length = time.monotonic() - began
+    bench.hold_up()
     reference = read(work / "undisturbed")
     print(f"undisturbed: {len(reference.trials)} trials in {length:.1f} s")
     rounds = 0
@@ -357,6 +416,8 @@ def main() -> int:
         rounds += 1
     print(f"\n{dict(count.kills)} killed, {count.ends} studies came to their end")
     print("last said before: " + ", ".join(f"{k} {n}" for k, n in count.stages.most_common()))
+    if bench.database is not None:
+        print(f"in the middle of a commit: {count.commits}")
     print(f"everything was gone at most {max(count.orphan_seconds):.1f} s after its parent")
     print(f"made again: at most {max(count.redone, default=0):.1f} s of a trial")
     print(f"trained for longer, or shorter, than undisturbed: {len(count.longer)} trials")
