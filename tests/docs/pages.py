@@ -2,6 +2,7 @@
 
 A comment on the line before a block says what the tests do with it:
 ``<!-- file: NAME -->`` writes it, ``<!-- file: NAME, refused -->`` a recipe that is a bad example;
+``<!-- file: NAME, of a new task -->`` one whose task the page itself adds;
 ``<!-- run -->`` runs it (``exact``: its output is what stands below; ``exit N``: it ends so);
 ``<!-- skip: REASON -->`` leaves it. A page's blocks run in order, in one folder.
 """
@@ -41,6 +42,10 @@ class Block:
     @property
     def refused(self) -> bool:
         return self.mark.startswith("file:") and "refused" in self.mark
+
+    @property
+    def of_a_new_task(self) -> bool:
+        return self.mark.endswith("of a new task")
 
     @property
     def runs(self) -> bool:

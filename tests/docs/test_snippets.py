@@ -30,7 +30,11 @@ TINY = ROOT / "tests" / "fixtures" / "tiny-bert"
 ROWS = 200
 """Rows of the quickstart's data that the tutorial is walked with."""
 YAML_BLOCKS = blocks("yaml")
-RECIPES = [block for block in YAML_BLOCKS if re.search(r"^recipe: 1$", block.text, re.M)]
+RECIPES = [
+    block
+    for block in YAML_BLOCKS
+    if re.search(r"^recipe: 1$", block.text, re.M) and not block.of_a_new_task
+]
 SESSIONS = [block for block in blocks() if block.language in ("console", "python")]
 
 
