@@ -12,6 +12,11 @@ from automl.errors import CandidateError
 if TYPE_CHECKING:
     from automl.tasks import Task
 
+ADAPTER = "adapter"
+"""Folder of a best model that holds the adapters it was trained with, in PEFT's format."""
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+
 
 def trained(task: Task, path: str, trust_remote_code: bool = False, name: str = "") -> Any:
     """Return the folder's model with the head it was saved with, in float32, evaluating, on CPU.
