@@ -253,6 +253,8 @@ class ExportPlan:
     formats: tuple[str, ...]
     push_to_hub: str | None
     private: bool
+    adapter: Literal["merge", "keep"] = "merge"
+    """Whether a winner's adapters leave merged into the model, or alone, beside its name."""
 
 
 @dataclass(frozen=True, slots=True)

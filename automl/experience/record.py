@@ -256,7 +256,7 @@ def content_id(document: Mapping[str, Any]) -> str:
 
 
 def prior_name(parameter: Parameter) -> str:
-    """Return what a parameter's prior is kept under: its name, and the method where not ``full``."""
+    """Return the key of its prior: the name, and the method in brackets where not ``full``."""
     methods = parameter.when.get("method", ("full",))
     return parameter.name if "full" in methods else f"{parameter.name}[{methods[0]}]"
 

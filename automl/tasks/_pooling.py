@@ -83,7 +83,7 @@ def added_layers(config: Mapping[str, object], pooling: str) -> int:
 
 
 def added_layer(model: PreTrainedModel, pooling: str) -> str | None:
-    """Return the name of the layer that the pooling has added to a model; None where there is none."""
+    """Return the name of the layer that the pooling has added to a model, if any."""
     family = _FAMILIES.get(model.config.model_type)
     if pooling != MEAN or family is None:
         return None

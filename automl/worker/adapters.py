@@ -147,7 +147,7 @@ def save(model: Any, folder: Path, task: Task) -> None:
 
 def merged(model: Any) -> dict[str, torch.Tensor]:
     """Return the weights of the model as it would be without adapters, computing the same."""
-    state = model.state_dict()
+    state: dict[str, torch.Tensor] = model.state_dict()
     for name, layer in _adapted(model):
         # Four bits leave more behind than a weight: their scales have names of their own.
         for key in [key for key in state if key.startswith(f"{name}.")]:
@@ -216,7 +216,7 @@ def _layers(model: Any, targets: str, pooling: str = _pooling.STOCK) -> list[str
         name
         for name, module in model.named_modules()
         if _is_linear(module)
-        and not any(name == part or name.startswith(f"{part}.") for part in taken)
+        and not any(_inside([name], part) for part in taken)
         and (targets == ALL or _ATTENTION.search(name))
     ]
 
@@ -254,11 +254,11 @@ def _head(model: Any, pooling: str = _pooling.STOCK) -> list[str]:
     if body is model and not _is_headless(model):
         raise CandidateError("adapters need to know its head, which can't be told from its body")
     words = _output(model)
-    found = [] if body is model else [
+    found = [
         name
         for name, child in model.named_children()
-        if child is not body and not any(each == name or each.startswith(f"{name}.") for each in words)
-    ]  # fmt: skip
+        if body is not model and child is not body and not _inside(words, name)
+    ]
     found += [name for name, _ in model.named_modules() if name.rpartition(".")[2] in _HEADS]
     found += [added] if (added := _pooling.added_layer(model, pooling)) else []
     with_weights = [
@@ -269,6 +269,11 @@ def _head(model: Any, pooling: str = _pooling.STOCK) -> list[str]:
         for name in dict.fromkeys(with_weights)
         if not any(name.startswith(f"{other}.") for other in with_weights)
     ]
+
+
+def _inside(names: Collection[str], module: str) -> bool:
+    """Return whether one of the names is the module's or one of its parts'."""
+    return any(name == module or name.startswith(f"{module}.") for name in names)
 
 
 def _is_headless(model: Any) -> bool:
@@ -289,5 +294,5 @@ def _head_parameters(model: Any, pooling: str = _pooling.STOCK) -> Iterator[tupl
 def _named_within(model: Any, modules: Collection[str]) -> Iterator[tuple[str, Any]]:
     """Yield the names and parameters inside the modules."""
     for name, parameter in model.named_parameters():
-        if any(name.startswith(f"{module}.") for module in modules):
+        if any(_inside([name], module) for module in modules):
             yield name, parameter

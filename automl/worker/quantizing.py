@@ -19,14 +19,20 @@ KIND = "nf4"
 def quantize(model: Any, names: Iterable[str]) -> None:
     """Replace the named linear layers by frozen ones whose weights have four bits each.
 
-    Their biases, and layers of other kinds (GPT-2's transposed ones), stay as they are. Raises
+    Their biases, layers of other kinds (GPT-2's transposed ones), and those that their family wants
+    in full precision (T5's ``wo`` converts its input to its weights' type) stay as they are. Raises
     CandidateError with a plain reason where bitsandbytes can't be used, or finds nothing to do.
     """
     try:
         import bitsandbytes
     except Exception as error:  # a library that doesn't find its binaries raises what it likes
         raise CandidateError(f"bitsandbytes can't be used here: {error}") from error
-    layers = [name for name in names if type(model.get_submodule(name)) is nn.Linear]
+    precise = set(getattr(model, "_keep_in_fp32_modules", None) or ())
+    layers = [
+        name
+        for name in names
+        if type(model.get_submodule(name)) is nn.Linear and not precise & set(name.split("."))
+    ]
     if not layers:
         raise CandidateError("none of its layers can be rounded to four bits")
     for name in layers:
