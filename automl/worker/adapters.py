@@ -79,14 +79,14 @@ def attach(model: Any, chosen: Mapping[str, Scalar]) -> None:
     if not names:
         raise CandidateError(f"it has no layers that lora_targets: {targets} could go into")
     head = {name: each.requires_grad for name, each in _head_parameters(model, pooling)}
-    modules = _head(model, pooling)
+    kept = _config(model, names, chosen, _head(model, pooling))
     if chosen["method"] == "qlora":
         quantizing.quantize(model, names)
     _inject(model, _config(model, names, chosen))
     for name, parameter in model.named_parameters():
         if name in head:
             parameter.requires_grad_(head[name])
-    model.automl_adapter = _config(model, names, chosen, modules)
+    model.automl_adapter = kept
 
 
 def attached(model: Any) -> bool:
