@@ -230,6 +230,15 @@ def _export_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
                 value=name,
                 known=known,
             )
+    wish = loaded.recipe.search.space.get(METHOD)
+    if loaded.recipe.export.adapter == "keep" and (
+        QUANTIZED in wish if isinstance(wish, list) else wish == QUANTIZED
+    ):
+        yield loaded.problem(
+            ("export", "adapter"),
+            f"adapters by {QUANTIZED} belong to rounded weights, so they are merged",
+            hint=f"`adapter: merge`, or leave {QUANTIZED} out of search.space.method",
+        )
     target = loaded.recipe.export.push_to_hub
     if target is not None and (hub.parse(target) or ("", "revision"))[1] is not None:
         yield loaded.problem(

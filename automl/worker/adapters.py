@@ -134,7 +134,8 @@ def restore(model: Any, state: Mapping[str, torch.Tensor]) -> None:
 def save(model: Any, folder: Path, task: Task) -> None:
     """Write the model such that ``from_pretrained`` gives it back.
 
-    Adapters are merged into it, and lie beside it as PEFT's ``adapter`` folder.
+    Adapters are merged into it, and lie beside it as PEFT's ``adapter`` folder, but for those that
+    only fit weights in four bits.
     """
     # In the original format some families' keys are renamed, and what is then loaded back
     # is not what was saved (transformers #43701).
@@ -142,7 +143,8 @@ def save(model: Any, folder: Path, task: Task) -> None:
         model.save_pretrained(folder, save_original_format=False)
         return
     model.save_pretrained(folder, state_dict=merged(model), save_original_format=False)
-    _save_adapter(model, folder / ADAPTER, task)
+    if not quantizing.quantized(model):
+        _save_adapter(model, folder / ADAPTER, task)
 
 
 def merged(model: Any) -> dict[str, torch.Tensor]:

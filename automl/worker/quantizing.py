@@ -41,6 +41,11 @@ def quantize(model: Any, names: Iterable[str]) -> None:
         setattr(model.get_submodule(parent), child, made)
 
 
+def quantized(model: Any) -> bool:
+    """Return whether any layer of the model is in four bits."""
+    return any(hasattr(each, "quant_state") for each in model.parameters())
+
+
 def weight(layer: Any) -> torch.Tensor:
     """Return the layer's weights as plain numbers."""
     state = getattr(layer.weight, "quant_state", None)

@@ -13,7 +13,7 @@ from .conftest import TINY_BERT
 
 pytestmark = pytest.mark.slow
 
-LORA = {"method": "lora", "lora_rank": 8, "learning_rate": 2e-2, "lora_dropout": 0.1}
+LORA = {"method": "lora", "lora_rank": 8, "learning_rate": 5e-3, "lora_dropout": 0.1}
 ADAPTER = "adapter"
 
 
@@ -82,7 +82,8 @@ def test_a_paused_trial_ends_with_the_weights_and_scores_of_an_unbroken_one(benc
         assert bench.run(paused) == 0
     assert [event.step for event in bench.events(paused, Paused)] == [3, 8]
     assert bench.scores(paused) == bench.scores(unbroken)
-    for name in ("model.safetensors", f"{ADAPTER}/adapter_model.safetensors"):
+    beside = [f"{ADAPTER}/adapter_model.safetensors"] if method == "lora" else []
+    for name in ("model.safetensors", *beside):
         assert (paused.best / name).read_bytes() == (unbroken.best / name).read_bytes(), name
 
 
