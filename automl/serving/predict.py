@@ -129,11 +129,15 @@ def find_bundle(path: Path) -> Path:
 
 
 def quieten() -> None:
-    """Keep transformers' progress bars and advice off the screen; for command lines."""
-    from transformers.utils import logging
+    """Keep the libraries' progress bars and advice off the screen; for command lines."""
+    import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    from transformers.utils import logging as advice
+
+    advice.set_verbosity_error()
+    advice.disable_progress_bar()
+    # PEFT imports it, and without more packages it regrets its speed.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def _refuse_unfit(info: BundleInfo, folder: Path, trusted: bool) -> None:

@@ -5,6 +5,7 @@ Heavy libraries are imported inside. Knows no data.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,7 +49,10 @@ def adapted(task: Task, path: str, base: str, trust_remote_code: bool = False) -
     model, lost = _loaded(
         task, base, trust_remote_code, config=config, ignore_mismatched_sizes=True
     )
-    beside = PeftModel.from_pretrained(model, path)
+    with warnings.catch_warnings():
+        # Of PEFT's own reading of a setting that has a new name.
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")
+        beside = PeftModel.from_pretrained(model, path)
     whole = tuple(f"{name}." for name in beside.peft_config["default"].modules_to_save or ())
     _refuse_missing([key for key in lost if not key.startswith(whole)], base)
     merged = beside.merge_and_unload()

@@ -174,6 +174,7 @@ def _save_adapter(model: Any, folder: Path, task: Task) -> None:
     }
     save_file(weights, folder / ADAPTER_WEIGHTS, metadata={"format": "pt"})
     config = model.automl_adapter
+    config.inference_mode = True
     config.task_type = _TASK_TYPES.get(task.auto_class)
     config.save_pretrained(folder)
 
