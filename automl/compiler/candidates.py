@@ -16,7 +16,7 @@ from automl.compiler.heads import objection as head_objection
 from automl.compiler.hyperparameters import METHOD
 from automl.compiler.portfolio import portfolio
 from automl.compiler.priors import Prior, prior
-from automl.compiler.space import TRAINED, largest_batch, space, without_batches_above
+from automl.compiler.space import TRAINED, largest_batch, listed, space, without_batches_above
 from automl.errors import CandidateError, Problem
 from automl.jobs import Inspection
 from automl.plan import Candidate, Fit, Lengths, Parameter, Refusal
@@ -129,6 +129,11 @@ def candidate(
     """Return the pinned candidate, or why it was refused."""
     if inspection.refused is not None:
         return Refusal(model.reference, inspection.refused)
+    wished = terms.wishes.get(METHOD)
+    if not inspection.adapters and wished and set(listed(wished)) <= set(ADAPTING):
+        return Refusal(
+            model.reference, "adapters can't be put into it, and it is to have nothing else"
+        )
     family = str(model.config["model_type"])
     row = prior(family, inspection.parameters, terms.train_rows)
     parameters = _space(row, model, inspection, terms)

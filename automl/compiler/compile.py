@@ -20,6 +20,7 @@ from automl.compiler import checks, grids, limits, memory, objectives, rungs, sc
 from automl.compiler.candidates import Resolution, Terms, candidate, resolve
 from automl.compiler.hyperparameters import METHOD, QUANTIZED
 from automl.compiler.inspection import Question, inspect
+from automl.compiler.space import listed
 from automl.compiler.verify import CLUSTER, task_problems, verify
 from automl.errors import CandidateError, Problem, RecipeError
 from automl.plan import (
@@ -143,7 +144,7 @@ def _candidates(
         _sample(data.tables["train"], task),
         loaded.recipe.data.max_length,
         _inspected_with(),
-        quantize=QUANTIZED in _listed(loaded.recipe.search.space.get(METHOD)),
+        quantize=QUANTIZED in listed(loaded.recipe.search.space.get(METHOD)),
     )
     say("models", f"trying {len(resolution.models)}: head, tokenizer, lengths")
     inspections = inspect(question, resolution.models, jobs_folder / "inspect")
@@ -157,10 +158,6 @@ def _candidates(
     if not accepted:
         raise CandidateError(_all_refused(loaded, resolution.refused))
     return tuple(accepted)
-
-
-def _listed(entry: object) -> list[object]:
-    return entry if isinstance(entry, list) else [entry]
 
 
 def _all_refused(loaded: LoadedRecipe, refused: Iterable[Refusal]) -> list[Problem]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from automl.compiler import priors
 from automl.compiler.hyperparameters import HYPERPARAMETERS, METHOD, Hyperparameter
@@ -80,12 +81,14 @@ def space(
 
 def _method(prior: Prior, wishes: Mapping[str, Entry], able: Collection[str]) -> Parameter:
     """The methods that are tried: the prior's, or those of the recipe, as far as it is able."""
-    usual = [method for method in prior.methods if method in able] or ["full"]
+    usual = [method for method in prior.methods if method in able]
+    if not set(usual) & set(TRAINED):
+        usual = ["full", *usual]  # a model too large for that, yet without room for adapters
     default = _chosen(METHOD, tuple(usual), priors.METHOD_SOURCE)
     entry = wishes.get(METHOD)
     if entry is None or isinstance(entry, Range):
         return default
-    values = entry if isinstance(entry, list) else [entry]
+    values = listed(entry)
     possible: list[Scalar] = [value for value in values if value in able]
     return _wished(HYPERPARAMETERS[METHOD], default, possible or [default.default])
 
@@ -108,12 +111,17 @@ def has_dropout(config: Mapping[str, object]) -> bool:
     return any(key in config for key in DROPOUTS)
 
 
+def listed(entry: object) -> list[Any]:
+    """Return the values of a wish that is no range, as a list of several or of one."""
+    return entry if isinstance(entry, list) else [entry]
+
+
 def faults(known: Hyperparameter, entry: Entry) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield (location inside the entry, rule broken) for everything wrong with a wish."""
     if isinstance(entry, Range):
         yield from _range_faults(known, entry)
         return
-    values = entry if isinstance(entry, list) else [entry]
+    values = listed(entry)
     for index, value in enumerate(values):
         where = (index,) if isinstance(entry, list) else ()
         fault = known.fault(value)
@@ -238,7 +246,7 @@ def _possible(default: Parameter, entry: Entry, config: Mapping[str, object]) ->
         return _within_layers(entry, layer_count(config) or 0)
     if default.name not in ("pooling", "lora_targets") or isinstance(entry, Range):
         return entry
-    values = entry if isinstance(entry, list) else [entry]
+    values = listed(entry)
     return [value for value in values if value in default.choices] or [default.default]
 
 
@@ -246,14 +254,14 @@ def _within_layers(entry: Entry, layers: int) -> Entry:
     if isinstance(entry, Range):
         low, high = min(int(entry.low), layers), min(int(entry.high), layers)
         return Range(low=low, high=high, log=entry.log) if low < high else high
-    values = entry if isinstance(entry, list) else [entry]
+    values = listed(entry)
     return [value for value in values if _number(value) <= layers] or [layers]
 
 
 def _wished(known: Hyperparameter, default: Parameter, entry: Entry) -> Parameter:
     """The recipe's wish as a parameter; the prior's default stays where the wish includes it."""
     if not isinstance(entry, Range):
-        values = entry if isinstance(entry, list) else [entry]
+        values = listed(entry)
         choices = tuple(known.cast(value) for value in values)
         return Parameter(
             known.name, "choice", _nearest(default.default, choices), choices=choices, source=RECIPE

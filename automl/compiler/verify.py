@@ -12,7 +12,7 @@ from automl.catalog import hub
 from automl.compiler import checks, grids, limits, objectives
 from automl.compiler.hyperparameters import HYPERPARAMETERS, METHOD, QUANTIZED, names
 from automl.compiler.references import reference_problems
-from automl.compiler.space import faults
+from automl.compiler.space import faults, listed
 from automl.errors import Problem, RecipeError
 from automl.recipe.loaded import LoadedRecipe, Location
 from automl.tasks import Task
@@ -182,7 +182,7 @@ def _space_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
         for inside, fault in faults(HYPERPARAMETERS[name], entry):
             yield loaded.problem((*where, *inside), f"{name} {fault}")
         if name == METHOD and not plugins.is_installed(QUANTIZER):
-            for index, value in enumerate(entry if isinstance(entry, list) else [entry]):
+            for index, value in enumerate(listed(entry)):
                 if value == QUANTIZED:
                     at: Location = (*where, index) if isinstance(entry, list) else where
                     said = f"{QUANTIZED} needs {QUANTIZER}, which is not installed"
@@ -230,10 +230,8 @@ def _export_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
                 value=name,
                 known=known,
             )
-    wish = loaded.recipe.search.space.get(METHOD)
-    if loaded.recipe.export.adapter == "keep" and (
-        QUANTIZED in wish if isinstance(wish, list) else wish == QUANTIZED
-    ):
+    methods = listed(loaded.recipe.search.space.get(METHOD))
+    if loaded.recipe.export.adapter == "keep" and QUANTIZED in methods:
         yield loaded.problem(
             ("export", "adapter"),
             f"adapters by {QUANTIZED} belong to rounded weights, so they are merged",
