@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 
 import pytest
 
 from automl.events import Finished, Paused, Reported
+
+from automl.jobs import ModelRef
 
 from .conftest import TINY_BERT
 
@@ -116,3 +119,29 @@ def test_costs_are_those_of_the_model_without_adapters(bench):
         measured[method] = bench.events(trial, Reported)[0].costs
     assert measured["lora"]["parameters"] == measured["full"]["parameters"]
     assert measured["lora"]["disk"] == pytest.approx(measured["full"]["disk"], rel=0.01)
+
+
+def test_a_small_llama_trains_adapters_as_well(bench, tmp_path):
+    import torch
+    from transformers import AutoModelForSequenceClassification, LlamaConfig, LlamaForCausalLM
+
+    folder = shutil.copytree(TINY_BERT, tmp_path / "llama")
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1}
+    LlamaForCausalLM(LlamaConfig(vocab_size=384, **sizes, **heads)).save_pretrained(folder)
+    trial = bench.trial(model=ModelRef("llama", str(folder)), hyperparameters={**LORA, "epochs": 6})
+    assert bench.run(trial) == 0
+    reports = bench.events(trial, Reported)
+    assert reports[-1].metrics["log_loss"] < reports[0].metrics["log_loss"]
+    settings = json.loads((trial.best / ADAPTER / "adapter_config.json").read_text())
+    assert {name.rpartition(".")[2] for name in settings["target_modules"]} == {
+        *(f"{part}_proj" for part in ("q", "k", "v", "o", "gate", "up", "down"))
+    }
+    assert settings["modules_to_save"] == ["score"]
+    loaded, found = AutoModelForSequenceClassification.from_pretrained(
+        trial.best, output_loading_info=True
+    )
+    assert not found["missing_keys"] | found["unexpected_keys"]
+    before = load(folder / "model.safetensors")["model.embed_tokens.weight"]
+    assert torch.equal(loaded.model.embed_tokens.weight, before)
