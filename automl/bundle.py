@@ -54,5 +54,11 @@ class BundleInfo:
     versions: Mapping[str, str]
     costs: Mapping[str, float] = field(default_factory=dict)
     """What prediction cost where the model was scored: ``latency_ms``, ``parameters``, ``disk``."""
+    adapter: bool = False
+    """Whether it holds adapters alone: ``base_model`` is needed beside it."""
+    base_source: str = ""
+    """Where the base model came from: ``hub``, ``package`` or ``folder``."""
+    base_weights: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each of the base model's weight files; empty where adapters don't need it."""
     schema: Literal["automl/bundle"] = "automl/bundle"
     version: int = 1

@@ -135,6 +135,8 @@ class InspectSpec:
     """Up to 2,000 training rows by role, for token lengths."""
     max_length: int | None
     """The recipe's wish; null lets each candidate's lengths decide."""
+    quantize: bool = False
+    """Whether training in four bits is tried too; a model that can't is refused."""
     schema: Literal["automl/inspect"] = "automl/inspect"
     version: int = 1
 
@@ -264,6 +266,11 @@ class Inspection:
     """Tokens texts will be truncated to: the wish, else the sample's need, within the model."""
     lengths: Mapping[str, float] | None = None
     """Keys p50, p95, max (tokens) and truncated_share."""
+    adapters: Mapping[str, int] = field(default_factory=dict)
+    """Value of ``lora_targets`` → weights that one rank of adapters has; empty where they can't
+    be put in."""
+    head: int = 0
+    """Weights of the head, which adapters leave to be trained whole."""
 
 
 @dataclass(frozen=True, slots=True)

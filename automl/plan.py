@@ -85,6 +85,9 @@ class Parameter:
     ``float`` and ``int`` range over [low, high] (``log``: uniformly in the logarithm);
     ``choice`` takes one of ``choices``. Where ``prior`` is set, search works on
     log10(value / prior), so that evidence carries over between candidates.
+
+    A space may hold several parameters of one name, as long as the conditions of no two of them
+    hold at once: a learning rate has another range for each method.
     """
 
     name: str
@@ -99,6 +102,10 @@ class Parameter:
     """Where the range comes from: ``recipe``, or the priors' citation."""
     when: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
     """Searched only where each of these other parameters has one of these values."""
+
+    def holds(self, values: Mapping[str, Scalar]) -> bool:
+        """Return whether its conditions hold under the values of the other parameters."""
+        return all(values.get(name) in allowed for name, allowed in self.when.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +253,8 @@ class ExportPlan:
     formats: tuple[str, ...]
     push_to_hub: str | None
     private: bool
+    adapter: Literal["merge", "keep"] = "merge"
+    """Whether a winner's adapters leave merged into the model, or alone, beside its name."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,7 @@ def find(loaded: LoadedRecipe, index: int, reference: PackageModel) -> FoundMode
                 hint=install_hint(reference.package),
             )
         )
-    roots = _model_folders(home)
+    roots = model_folders(home)
     if len(roots) == 1:
         return folder.describe(
             roots[0],
@@ -80,7 +80,8 @@ def _top(name: str) -> str:
     return name.split(".")[0]
 
 
-def _model_folders(home: Path) -> list[Path]:
+def model_folders(home: Path) -> list[Path]:
+    """Return the folders below ``home`` that hold a model."""
     return sorted(
         config.parent
         for config in home.rglob(files.CONFIG)

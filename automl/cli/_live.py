@@ -21,6 +21,7 @@ from automl.cli._live_state import Row, State
 from automl.documents import to_line
 from automl.machine import Use
 from automl.plan import Scalar
+from automl.tasks import ADAPTING
 
 USE_SECONDS = 2.0
 """How often the GPUs are asked what is being used of them."""
@@ -40,7 +41,8 @@ def short(hyperparameters: Mapping[str, Scalar]) -> str:
     """Return the hyperparameters that people look at first, in a few words."""
     if hyperparameters.get("method") == "probe":
         return "frozen, linear head"
-    parts = []
+    method = hyperparameters.get("method")
+    parts = [f"{method} r{hyperparameters.get('lora_rank')}"] if method in ADAPTING else []
     for name, label in (("learning_rate", "lr"), ("epochs", "ep"), ("batch_size", "bs")):
         if name in hyperparameters:
             value = hyperparameters[name]

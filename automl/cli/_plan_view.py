@@ -216,11 +216,13 @@ def _origin(candidate: Candidate) -> str:
 
 
 def _space(candidate: Candidate) -> Table:
+    from automl.compiler.drift import label
+
     table = _table("  searched", "values", "first tried", "from")
     for parameter in candidate.space:
         if len(parameter.choices) != 1:
             table.add_row(
-                f"  {parameter.name}",
+                f"  {label(parameter, candidate.space)}",
                 _values(parameter),
                 _number(parameter.default),
                 escape(parameter.source),

@@ -47,6 +47,13 @@ def command(
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Run Python code that lies in the bundle.")
     ] = False,
+    base_model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of the base model, for a bundle of adapters (export.adapter: keep). "
+            "Left out: from the hub's cache, or the installed package."
+        ),
+    ] = None,
 ) -> None:
     """Label texts, or pairs, with a bundle: every input row comes back with a label and a score."""
     from automl.cli import _predictions
@@ -57,7 +64,9 @@ def command(
     rows = _predictions.rows(source, text or [], text_pair or [], input_format)
     written = _predictions.output_format(format, output)
     quieten()
-    predictor = Predictor(folder, device, trust_remote_code=trust_remote_code)
+    predictor = Predictor(
+        folder, device, trust_remote_code=trust_remote_code, base_model=base_model
+    )
     answers = label(
         predictor,
         rows,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from automl import catalog
@@ -13,14 +13,15 @@ from automl.catalog import FoundModel, ResolvedModel
 from automl.catalog.objections import damage
 from automl.compiler import fit, limits, variants
 from automl.compiler.heads import objection as head_objection
+from automl.compiler.hyperparameters import METHOD
 from automl.compiler.portfolio import portfolio
-from automl.compiler.priors import prior
-from automl.compiler.space import largest_batch, space, without_batches_above
+from automl.compiler.priors import Prior, prior
+from automl.compiler.space import TRAINED, largest_batch, listed, space, without_batches_above
 from automl.errors import CandidateError, Problem
 from automl.jobs import Inspection
 from automl.plan import Candidate, Fit, Lengths, Parameter, Refusal
 from automl.recipe.loaded import LoadedRecipe
-from automl.tasks import Task
+from automl.tasks import ADAPTING, Task
 
 
 @dataclass(slots=True)
@@ -128,19 +129,22 @@ def candidate(
     """Return the pinned candidate, or why it was refused."""
     if inspection.refused is not None:
         return Refusal(model.reference, inspection.refused)
+    wished = terms.wishes.get(METHOD)
+    if not inspection.adapters and wished and set(listed(wished)) <= set(ADAPTING):
+        return Refusal(
+            model.reference, "adapters can't be put into it, and it is to have nothing else"
+        )
     family = str(model.config["model_type"])
     row = prior(family, inspection.parameters, terms.train_rows)
-    wishes: Mapping[str, Any] = terms.wishes
-    parameters = space(row, model.config, wishes, smaller=terms.smaller, knobs=terms.knobs)
+    parameters = _space(row, model, inspection, terms)
     size = variants.sizes(model, inspection.parameters)
     narrowed = variants.within(parameters, size, terms.limits)
     if isinstance(narrowed, limits.Limit):
         return Refusal(model.reference, _over_limit(narrowed, size))
-    affordable = fit.affordable_batch(
-        model.config, inspection.parameters, inspection.max_length, terms.memory_bytes
-    )
+    trained = _dearest(narrowed, inspection)
+    affordable = _affordable(model, inspection, trained, terms)
     parameters = without_batches_above(narrowed, affordable)
-    cost = _cost(model, inspection, largest_batch(parameters))
+    cost = _cost(model, inspection, trained, largest_batch(parameters))
     reason = _too_big(cost, parameters, affordable, terms)
     if reason is not None:
         return Refusal(model.reference, reason)
@@ -163,11 +167,59 @@ def candidate(
     )
 
 
-def _cost(model: ResolvedModel, inspection: Inspection, batch: int) -> Fit:
+def _space(
+    row: Prior, model: ResolvedModel, inspection: Inspection, terms: Terms
+) -> tuple[Parameter, ...]:
+    """The space; where the recipe leaves it open, of those methods that fit into the memory.
+
+    Where full training does not, adapters take its place.
+    """
+    wishes: Mapping[str, Any] = terms.wishes
+
+    def made(methods: tuple[str, ...]) -> tuple[Parameter, ...]:
+        return space(
+            replace(row, methods=methods),
+            model.config,
+            wishes,
+            smaller=terms.smaller,
+            knobs=terms.knobs,
+            targets=inspection.adapters,
+        )
+
+    found = made(row.methods)
+    if METHOD in wishes or _affordable(model, inspection, _dearest(found, inspection), terms):
+        return found
+    adapted = made((ADAPTING[0], *(each for each in row.methods if each not in TRAINED)))
+    fits = _affordable(model, inspection, _dearest(adapted, inspection), terms)
+    return adapted if fits else found
+
+
+def _dearest(parameters: Sequence[Parameter], inspection: Inspection) -> fit.Trained:
+    """What the method of the space trains that holds most."""
+    named = {each.name: each for each in parameters}
+    methods = set(named[METHOD].choices) - {"probe"} or {"full"}
+    if "full" in methods:
+        return fit.Trained(inspection.parameters)
+    widest = max(
+        (inspection.adapters[str(each)] for each in named["lora_targets"].choices), default=0
+    )
+    ranks = named["lora_rank"]
+    rank = int(ranks.high if ranks.high is not None else max(map(float, ranks.choices)))
+    adapters = rank * widest + inspection.head
+    return fit.Trained(inspection.parameters, adapters, quantized=methods == {"qlora"})
+
+
+def _affordable(
+    model: ResolvedModel, inspection: Inspection, trained: fit.Trained, terms: Terms
+) -> int:
+    return fit.affordable_batch(model.config, trained, inspection.max_length, terms.memory_bytes)
+
+
+def _cost(model: ResolvedModel, inspection: Inspection, trained: fit.Trained, batch: int) -> Fit:
     files = sum(each.bytes for each in model.files)
     return fit.fit(
         model.config,
-        inspection.parameters,
+        trained,
         batch,
         inspection.max_length,
         download_bytes=model.download_bytes,

@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 from automl import tasks
 from automl.compiler import checks, grids, limits, memory, objectives, rungs, screening
 from automl.compiler.candidates import Resolution, Terms, candidate, resolve
+from automl.compiler.hyperparameters import METHOD, QUANTIZED
 from automl.compiler.inspection import Question, inspect
+from automl.compiler.space import listed
 from automl.compiler.verify import CLUSTER, task_problems, verify
 from automl.errors import CandidateError, Problem, RecipeError
 from automl.plan import (
@@ -33,7 +35,7 @@ from automl.plan import (
 )
 from automl.recipe.loaded import LoadedRecipe
 from automl.recipe.schema import Recipe, seconds_of
-from automl.tasks import Task
+from automl.tasks import ADAPTING, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -142,6 +144,7 @@ def _candidates(
         _sample(data.tables["train"], task),
         loaded.recipe.data.max_length,
         _inspected_with(),
+        quantize=QUANTIZED in listed(loaded.recipe.search.space.get(METHOD)),
     )
     say("models", f"trying {len(resolution.models)}: head, tokenizer, lengths")
     inspections = inspect(question, resolution.models, jobs_folder / "inspect")
@@ -193,7 +196,9 @@ def _refuse_idle_wishes(loaded: LoadedRecipe, candidates: Iterable[Candidate]) -
             loaded.problem(
                 ("search", "space", name),
                 f"none of the candidates has {name}",
-                hint=f"remove {name} from search.space",
+                hint="search.space.method: [full, lora]"
+                if name.startswith(ADAPTING[0])
+                else f"remove {name} from search.space",
             )
             for name in idle
         )
@@ -233,7 +238,10 @@ def _plan(
         ),
         checks=tuple(recipe.checks),
         export=ExportPlan(
-            tuple(recipe.export.formats), recipe.export.push_to_hub, recipe.export.private
+            tuple(recipe.export.formats),
+            recipe.export.push_to_hub,
+            recipe.export.private,
+            recipe.export.adapter,
         ),
         versions=_versions(),
     )

@@ -192,14 +192,22 @@ def _portfolio_changes(
 
 
 def _space_changes(name: str, old: Sequence[Parameter], new: Sequence[Parameter]) -> Iterator[str]:
-    before = {each.name: _values(each) for each in old}
-    after = {each.name: _values(each) for each in new}
+    before = {label(each, old): _values(each) for each in old}
+    after = {label(each, new): _values(each) for each in new}
     for parameter in [*before, *(each for each in after if each not in before)]:
         yield from _differs(
             f"{name}: {parameter}",
             before.get(parameter, "not searched"),
             after.get(parameter, "not searched"),
         )
+
+
+def label(parameter: Parameter, space: Sequence[Parameter]) -> str:
+    """Return the parameter's name, with its conditions where the space has several by that name."""
+    if sum(each.name == parameter.name for each in space) == 1:
+        return parameter.name
+    conditions = (f"{name} {', '.join(map(str, of))}" for name, of in parameter.when.items())
+    return f"{parameter.name} ({'; '.join(conditions)})"
 
 
 def _values(parameter: Parameter) -> str:

@@ -7,12 +7,15 @@ is an argument.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from automl.plan import Fit
 
 FLOAT = 4
 STATES = 4
-"""Copies of every weight: itself, its gradient, and AdamW's two moments."""
+"""Copies of every weight trained: itself, its gradient, and AdamW's two moments."""
+QUANTIZED = 0.6
+"""Bytes of a weight in four bits, with its share of the scales."""
 PROCESS = 500_000_000
 """Bytes of a worker before it loads a model: Python, torch and transformers (measured 467 MB)."""
 GATED = ("rms_norm_eps", "hidden_activation")
@@ -24,9 +27,35 @@ _HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
 _INNER = ("intermediate_size", "hidden_dim", "d_ff", "n_inner", "ffn_dim", "encoder_ffn_dim")
 
 
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """How many weights a method trains of a model, and what the others are kept in."""
+
+    parameters: int
+    """The model's own."""
+    adapters: int | None = None
+    """Those trained beside frozen ones, the head's among them; null: every weight is trained."""
+    quantized: bool = False
+
+    @property
+    def bytes(self) -> float:
+        """What a process holds in training, without any row."""
+        if self.adapters is None:
+            return STATES * FLOAT * self.parameters
+        frozen = QUANTIZED if self.quantized else FLOAT
+        return frozen * self.parameters + STATES * FLOAT * self.adapters
+
+    @property
+    def merged_bytes(self) -> float:
+        """What it holds while adapters are merged into a copy in float32; 0 without adapters."""
+        if self.adapters is None:
+            return 0.0
+        return self.bytes + FLOAT * self.parameters
+
+
 def fit(
     config: Mapping[str, object],
-    parameters: int,
+    trained: Trained,
     batch: int,
     length: int,
     *,
@@ -38,9 +67,10 @@ def fit(
     ``other_bytes`` are the model's files besides its weights. ``disk_bytes`` is the model as it is
     saved after training: float32 weights and those files.
     """
-    weights = parameters * FLOAT
+    weights = trained.parameters * FLOAT
+    training = trained.bytes + activation_bytes(config, batch, length)
     return Fit(
-        memory_bytes=PROCESS + STATES * weights + activation_bytes(config, batch, length),
+        memory_bytes=PROCESS + int(max(training, trained.merged_bytes)),
         download_bytes=download_bytes,
         disk_bytes=weights + other_bytes,
     )
@@ -68,14 +98,14 @@ def activation_bytes(config: Mapping[str, object], batch: int, length: int) -> i
 
 
 def affordable_batch(
-    config: Mapping[str, object], parameters: int, length: int, memory_bytes: int
+    config: Mapping[str, object], trained: Trained, length: int, memory_bytes: int
 ) -> int:
     """Return the largest batch whose training fits into ``memory_bytes``; 0 where none does."""
-    left = memory_bytes - PROCESS - STATES * parameters * FLOAT
+    left = memory_bytes - PROCESS - trained.bytes
     one = activation_bytes(config, 1, length)
-    if left < one:
+    if left < one or memory_bytes - PROCESS < trained.merged_bytes:
         return 0
-    return left // one if one else 1 << 20
+    return int(left // one) if one else 1 << 20
 
 
 def _number(config: Mapping[str, object], keys: tuple[str, ...]) -> int:

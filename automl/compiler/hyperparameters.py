@@ -49,16 +49,18 @@ class Hyperparameter:
 
 
 METHOD = "method"
+QUANTIZED = "qlora"
+"""The method whose frozen layers have four bits a weight."""
 HYPERPARAMETERS = {
     each.name: each
     for each in (
         Hyperparameter(
             METHOD,
             "choice",
-            "what is trained: full trains every weight, probe a logistic regression on the frozen "
+            "what is trained: full trains every weight, lora small matrices beside frozen layers, "
+            "qlora the same beside layers in four bits, probe a logistic regression on the frozen "
             "encoder's features",
-            choices=("full", "probe"),
-            rule="can be full or probe so far: adapters such as LoRA are not supported yet",
+            choices=("full", "lora", "qlora", "probe"),
         ),
         Hyperparameter(
             "learning_rate", "float", "AdamW's peak learning rate", 1e-8, 1.0, relative=True
@@ -67,6 +69,19 @@ HYPERPARAMETERS = {
         Hyperparameter(
             "batch_size", "int", "rows per optimizer step, over all processes", 1, 65536
         ),
+        Hyperparameter(
+            "lora_rank", "int", "columns of an adapter's matrices: its capacity", 1, 1024
+        ),
+        Hyperparameter(
+            "lora_alpha", "int", "strength of adapters, which is divided by their rank", 1, 4096
+        ),
+        Hyperparameter(
+            "lora_targets",
+            "choice",
+            "layers that get adapters: all-linear, or those of attention alone",
+            choices=("all-linear", "attention"),
+        ),
+        Hyperparameter("lora_dropout", "float", "dropout before adapters", 0.0, 0.9),
         Hyperparameter(
             "pooling",
             "choice",

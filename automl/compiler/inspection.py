@@ -33,6 +33,7 @@ class Question:
     sample: tuple[Mapping[str, Any], ...]
     max_length: int | None
     versions: Mapping[str, str]
+    quantize: bool = False
 
 
 def inspect(
@@ -93,6 +94,7 @@ def _call(
         labels=question.labels,
         sample=question.sample,
         max_length=question.max_length,
+        quantize=question.quantize,
     )
     result: InspectResult = processes.call(spec, InspectResult, folder, threads=machine.cores())
     for each in result.inspections:
@@ -121,6 +123,7 @@ def key(question: Question, model: ResolvedModel) -> str:
         "labels": question.labels,
         "sample": question.sample,
         "max_length": question.max_length,
+        "quantize": question.quantize,
         "versions": dict(question.versions),
         "automl": _source_hash(),
     }

@@ -31,6 +31,8 @@ class Start:
 
 PROBE = Start("probe", "own runs: .85 in 6 s on TREC", {METHOD: "probe"})
 STARTS = (
+    Start("adapters", "Hu et al. 2021; LoRA Without Regret", {METHOD: "lora"}),
+    Start("adapters beside four bits", "QLoRA, Dettmers et al. 2023", {METHOD: "qlora"}),
     Start(
         "twice the rate",
         "own runs: 2e-4 to 4e-4 won on MiniLM-L6; mean pooling bears more than [CLS]",
@@ -45,6 +47,16 @@ STARTS = (
         "trained embeddings",
         "rows enough to move them, or words that the vocabulary has pieces of only",
         {"freeze_embeddings": False},
+    ),
+    Start(
+        "large adapters",
+        "LoRA Without Regret: with rank too low for the rows, learning slows",
+        {"lora_rank": 64},
+    ),
+    Start(
+        "adapters of attention",
+        "Hu et al. 2021: attention alone, with less to overfit",
+        {"lora_targets": "attention", "lora_dropout": 0.1},
     ),
     Start(
         "fewer layers",
@@ -90,13 +102,12 @@ def portfolio(
 
     Each holds every parameter that applies to it: those of other methods are left out.
     """
-    parameters = {each.name: each for each in space}
     found: list[Mapping[str, Scalar]] = []
     for start in (Start("default", ""), *STARTS):
-        configuration = _configuration(start, parameters)
+        configuration = _configuration(start, space)
         if configuration is not None and configuration not in found:
             found.append(configuration)
-    probe = _configuration(PROBE, parameters)
+    probe = _configuration(PROBE, space)
     if probe is None or probe in found:
         return tuple(found[:most])
     found = found[: most - 1]
@@ -104,10 +115,14 @@ def portfolio(
     return tuple(found)
 
 
-def _configuration(
-    start: Start, parameters: Mapping[str, Parameter]
-) -> Mapping[str, Scalar] | None:
-    """The start as a point of the space, or None where the space has nothing like it."""
+def _configuration(start: Start, space: Sequence[Parameter]) -> Mapping[str, Scalar] | None:
+    """The start as a point of the space, or None where the space has nothing like it.
+
+    What applies depends on the method alone.
+    """
+    usual = {each.name: each.default for each in space if each.name == METHOD}
+    method = {METHOD: start.values[METHOD]} if METHOD in start.values else usual
+    parameters = {each.name: each for each in space if each.holds(method)}
     values = {name: each.default for name, each in parameters.items()}
     for name, wanted in start.values.items():
         moved = nearest(parameters[name], wanted) if name in parameters else None
@@ -120,11 +135,7 @@ def _configuration(
         moved = nearest(parameters[name], float(values[name]) * factor)
         assert moved is not None
         values[name] = moved
-    return {name: values[name] for name in parameters if _applies(parameters[name], values)}
-
-
-def _applies(parameter: Parameter, values: Mapping[str, Scalar]) -> bool:
-    return all(values.get(name) in allowed for name, allowed in parameter.when.items())
+    return values
 
 
 def nearest(parameter: Parameter, wanted: Scalar) -> Scalar | None:

@@ -1,8 +1,8 @@
 """What is worth trying per model family, method and size, before anything is measured. One table.
 
-Each row carries its citation and is of full fine-tuning: the method ``probe`` has nothing to
-search. Knows the family (``model_type``), the number of weights and how many training rows there
-are; nothing of recipes.
+Each row carries its citation and is of full fine-tuning; what adapters want is told by it and by
+``ADAPTING``. The method ``probe`` has nothing to search. Knows the family (``model_type``), the
+number of weights and how many training rows there are; nothing of recipes.
 """
 
 from __future__ import annotations
@@ -88,15 +88,38 @@ class Prior:
     decay_source: str = "AutoGluon-MM; Quick-Tune"
     """Where the layer-wise decay comes from."""
     methods: tuple[str, ...] = ("full", "probe")
-    """Default first; what else there is (LoRA above 300M weights) is not built yet."""
+    """Default first; larger models have ``BY_SIZE``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapting:
+    """What adapters want, whatever the family: defaults first, as in a row."""
+
+    rate_factor: float = 10.0
+    """Of the learning rate of full fine-tuning."""
+    ranks: tuple[int, ...] = (16, 8, 32, 64)
+    alphas: tuple[int, ...] = (32,)
+    """Not searched: a change of it is a change of the learning rate."""
+    targets: tuple[str, ...] = ("all-linear", "attention")
+    dropouts: tuple[float, ...] = (0.0, 0.1)
+    source: str = "LoRA Without Regret: a tenfold rate, all layers, alpha 32, ranks by data"
+    dropout_source: str = "none, or .1 as in Hu et al. 2021 and QLoRA (Dettmers et al. 2023)"
 
 
 ANY = float("inf")
 M = 1e6
+ADAPTING = Adapting()
+BY_SIZE: tuple[tuple[float, tuple[str, ...]], ...] = (
+    (300 * M, ("full", "probe")),
+    (1000 * M, ("full", "lora", "probe")),
+    (ANY, ("lora", "probe")),
+)
+"""Weights up to which the methods hold, default first: what is trained of a large model is mostly
+its adapters, which take a quarter of the memory. Whatever the size, a recipe may ask for others."""
 DEBERTA = frozenset({"deberta", "deberta-v2"})
 GLUE = "DeBERTa-v3 GLUE scripts"
 ELECTRA = "google-research/electra"
-METHOD_SOURCE = "full below 300M weights: rule of thumb; probe: own runs, .85 in 6 s"
+METHOD_SOURCE = "full below 300M weights, LoRA from there on: rule of thumb; probe: own runs"
 POOLING_SOURCE = "own runs: on banking77 (1,000 rows) mean .80, stock .64 on MiniLM-L6"
 HEAD_SOURCE = "Kumar et al. 2022; own runs: .83 after an epoch, .58 from a random head"
 FREEZING_SOURCE = "own runs: .86 frozen, .85 trained (875 rows), in half the time on a CPU"
@@ -147,6 +170,7 @@ def prior(family: str, parameters: int, train_rows: int) -> Prior:
         for row in PRIORS
         if (not row.families or family in row.families) and parameters <= row.largest
     )
+    found = replace(found, methods=next(of for most, of in BY_SIZE if parameters <= most))
     if train_rows < SMALL_DATA_ROWS:
         low, default, high = (
             max(pair) for pair in zip(found.epochs, SMALL_DATA_EPOCHS, strict=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from automl.compiler import priors
 from automl.compiler.hyperparameters import HYPERPARAMETERS, METHOD, Hyperparameter
 from automl.compiler.priors import Prior
 from automl.plan import Parameter, Scalar
 from automl.recipe.schema import Range
-from automl.tasks import CLASSIFIER
+from automl.tasks import ADAPTING, CLASSIFIER
 from automl.tasks._layers import layers as layer_count
 from automl.tasks._pooling import pooling_choices
 
@@ -30,8 +31,19 @@ DROPOUTS = (
 
 OPTIONAL = CLASSIFIER
 """Hyperparameters that not every task has."""
-FULL: Mapping[str, tuple[Scalar, ...]] = {METHOD: ("full",)}
-"""When everything but the method itself is searched."""
+TRAINED = ("full", *ADAPTING)
+"""Methods that train layers: under which everything but the method itself is searched."""
+APPLIES: Mapping[str, tuple[str, ...]] = {
+    "lora_rank": ADAPTING,
+    "lora_alpha": ADAPTING,
+    "lora_targets": ADAPTING,
+    "lora_dropout": ADAPTING,
+    # Adapters leave the embeddings as they are anyway; how deep they lie has not been found to
+    # matter for their rate.
+    "freeze_embeddings": ("full",),
+    "layer_decay": ("full",),
+}
+"""Hyperparameter → the methods it is one of, where not all of ``TRAINED``."""
 
 
 def space(
@@ -41,27 +53,57 @@ def space(
     *,
     smaller: bool = False,
     knobs: frozenset[str] = CLASSIFIER,
+    targets: Collection[str] = (),
 ) -> tuple[Parameter, ...]:
     """Return the parameters of one candidate, in the order of the known hyperparameters.
 
-    ``knobs`` are those that make sense for the task, besides the pace of training.
+    ``knobs`` are those that make sense for the task, besides the pace of training; ``targets`` the
+    values of ``lora_targets`` that find layers in the model: without any, it takes no adapters.
 
     ``wishes`` is the recipe's ``search.space``; its entries must be without ``faults``. A
     hyperparameter that does not apply to the candidate is left out, wished for or not, and so is a
     wished value that it cannot take. ``smaller`` asks for fewer layers to be tried as well.
     """
-    able = replace(prior, methods=tuple(m for m in prior.methods if m in {"full", *knobs}))
+    method = _method(prior, wishes, {"full", *knobs, *(ADAPTING if targets else ())})
     fewer = smaller or KEPT in wishes
-    defaults = {each.name: each for each in _defaults(able, config, fewer)}
+    defaults = [method, *_defaults(prior, config, fewer, targets)]
     found = []
     for name, known in HYPERPARAMETERS.items():
-        if name not in defaults or name in OPTIONAL - knobs:
-            continue
-        parameter = defaults[name]
-        if name in wishes:
-            parameter = _wished(known, parameter, _possible(parameter, wishes[name], config))
-        found.append(parameter if name == METHOD else replace(parameter, when=FULL))
+        for parameter in (each for each in defaults if each.name == name):
+            when = _when(parameter, method)
+            if name in OPTIONAL - knobs or (when is None and name != METHOD):
+                continue
+            if name in wishes and name != METHOD:
+                parameter = _wished(known, parameter, _possible(parameter, wishes[name], config))
+            found.append(replace(parameter, when=when or {}))
     return tuple(found)
+
+
+def _method(prior: Prior, wishes: Mapping[str, Entry], able: Collection[str]) -> Parameter:
+    """The methods that are tried: the prior's, or those of the recipe, as far as it is able."""
+    usual = [method for method in prior.methods if method in able]
+    if not set(usual) & set(TRAINED):
+        usual = ["full", *usual]  # a model too large for that, yet without room for adapters
+    default = _chosen(METHOD, tuple(usual), priors.METHOD_SOURCE)
+    entry = wishes.get(METHOD)
+    if entry is None or isinstance(entry, Range):
+        return default
+    values = listed(entry)
+    possible: list[Scalar] = [value for value in values if value in able]
+    return _wished(HYPERPARAMETERS[METHOD], default, possible or [default.default])
+
+
+def _when(parameter: Parameter, method: Parameter) -> Mapping[str, tuple[Scalar, ...]] | None:
+    """The methods under which the parameter is searched, or None where none of them is tried.
+
+    A space that only probes holds what full training would have, which others count with.
+    """
+    if parameter.name == METHOD:
+        return None
+    able: Collection[Scalar] = parameter.when.get(METHOD, APPLIES.get(parameter.name, TRAINED))
+    tried = set(method.choices) if set(method.choices) != {"probe"} else {"full"}
+    found = tuple(each for each in TRAINED if each in able and each in tried)
+    return {METHOD: found} if found else None
 
 
 def has_dropout(config: Mapping[str, object]) -> bool:
@@ -69,12 +111,17 @@ def has_dropout(config: Mapping[str, object]) -> bool:
     return any(key in config for key in DROPOUTS)
 
 
+def listed(entry: object) -> list[Any]:
+    """Return the values of a wish that is no range, as a list of several or of one."""
+    return entry if isinstance(entry, list) else [entry]
+
+
 def faults(known: Hyperparameter, entry: Entry) -> Iterator[tuple[tuple[str | int, ...], str]]:
     """Yield (location inside the entry, rule broken) for everything wrong with a wish."""
     if isinstance(entry, Range):
         yield from _range_faults(known, entry)
         return
-    values = entry if isinstance(entry, list) else [entry]
+    values = listed(entry)
     for index, value in enumerate(values):
         where = (index,) if isinstance(entry, list) else ()
         fault = known.fault(value)
@@ -97,22 +144,18 @@ def _range_faults(
 
 
 def _defaults(
-    prior: Prior, config: Mapping[str, object], fewer_layers: bool
+    prior: Prior, config: Mapping[str, object], fewer_layers: bool, targets: Collection[str]
 ) -> Iterator[Parameter]:
-    """The parameters that apply to the candidate, in no order."""
-    yield _chosen(METHOD, prior.methods, priors.METHOD_SOURCE)
+    """The parameters that apply to the candidate but for the method, in no order."""
     yield from _pace(prior)
+    yield from _adapters(prior, targets)
     yield from _structure(prior, config, fewer_layers)
     yield from _regularisation(prior, config)
 
 
 def _pace(prior: Prior) -> Iterator[Parameter]:
     """How fast and how long: learning rate, epochs, batch, warm-up, schedule."""
-    rate, source = prior.learning_rate, prior.source
-    lowest, highest = rate / prior.factor, rate * prior.factor
-    yield Parameter(
-        "learning_rate", "float", rate, lowest, highest, log=True, prior=rate, source=source
-    )
+    yield _rate(prior, prior.learning_rate, ("full",), prior.source)
     low, default, high = prior.epochs
     steps = prior.steps_source
     yield Parameter("epochs", "int", default, low, high, source=steps)
@@ -121,6 +164,34 @@ def _pace(prior: Prior) -> Iterator[Parameter]:
     )
     yield _fixed("warmup_ratio", prior.warmup_ratio, prior.also)
     yield _chosen("schedule", prior.schedules, prior.also)
+
+
+def _rate(prior: Prior, rate: float, methods: tuple[str, ...], source: str) -> Parameter:
+    """The learning rate, under those methods: each has a parameter of its own by that name."""
+    return Parameter(
+        "learning_rate",
+        "float",
+        rate,
+        rate / prior.factor,
+        min(1.0, rate * prior.factor),
+        log=True,
+        prior=rate,
+        source=source,
+        when={METHOD: methods},
+    )
+
+
+def _adapters(prior: Prior, targets: Collection[str]) -> Iterator[Parameter]:
+    """What small matrices beside frozen layers are, and how fast they learn."""
+    known = priors.ADAPTING
+    source = known.source
+    rate = float(f"{prior.learning_rate * known.rate_factor:.6g}")
+    yield _rate(prior, rate, ADAPTING, source)
+    yield _chosen("lora_rank", known.ranks, source)
+    yield _chosen("lora_alpha", known.alphas, source)
+    if found := tuple(each for each in known.targets if each in targets):
+        yield _chosen("lora_targets", found, source)
+    yield _chosen("lora_dropout", known.dropouts, known.dropout_source)
 
 
 def _structure(
@@ -173,9 +244,9 @@ def _possible(default: Parameter, entry: Entry, config: Mapping[str, object]) ->
     """What of a wish the candidate can take; its own default where that is nothing."""
     if default.name == KEPT:
         return _within_layers(entry, layer_count(config) or 0)
-    if default.name not in (METHOD, "pooling") or isinstance(entry, Range):
+    if default.name not in ("pooling", "lora_targets") or isinstance(entry, Range):
         return entry
-    values = entry if isinstance(entry, list) else [entry]
+    values = listed(entry)
     return [value for value in values if value in default.choices] or [default.default]
 
 
@@ -183,14 +254,14 @@ def _within_layers(entry: Entry, layers: int) -> Entry:
     if isinstance(entry, Range):
         low, high = min(int(entry.low), layers), min(int(entry.high), layers)
         return Range(low=low, high=high, log=entry.log) if low < high else high
-    values = entry if isinstance(entry, list) else [entry]
+    values = listed(entry)
     return [value for value in values if _number(value) <= layers] or [layers]
 
 
 def _wished(known: Hyperparameter, default: Parameter, entry: Entry) -> Parameter:
     """The recipe's wish as a parameter; the prior's default stays where the wish includes it."""
     if not isinstance(entry, Range):
-        values = entry if isinstance(entry, list) else [entry]
+        values = listed(entry)
         choices = tuple(known.cast(value) for value in values)
         return Parameter(
             known.name, "choice", _nearest(default.default, choices), choices=choices, source=RECIPE

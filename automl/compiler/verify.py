@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from automl import plugins, tasks
 from automl.catalog import hub
 from automl.compiler import checks, grids, limits, objectives
-from automl.compiler.hyperparameters import HYPERPARAMETERS, names
+from automl.compiler.hyperparameters import HYPERPARAMETERS, METHOD, QUANTIZED, names
 from automl.compiler.references import reference_problems
-from automl.compiler.space import faults
+from automl.compiler.space import faults, listed
 from automl.errors import Problem, RecipeError
 from automl.recipe.loaded import LoadedRecipe, Location
 from automl.tasks import Task
@@ -20,6 +20,8 @@ from automl.tasks import Task
 EXECUTORS, EXPORTERS = "automl.executors", "automl.exporters"
 TRACKERS = "automl.worker.trackers"
 """Looked up in the registry by name: none of them is the compiler's to import."""
+QUANTIZER = "bitsandbytes"
+"""The package that the extra called as the method installs."""
 CLUSTER = "ray"
 """The executor whose machines have an address."""
 
@@ -179,6 +181,12 @@ def _space_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
             continue
         for inside, fault in faults(HYPERPARAMETERS[name], entry):
             yield loaded.problem((*where, *inside), f"{name} {fault}")
+        if name == METHOD and not plugins.is_installed(QUANTIZER):
+            for index, value in enumerate(listed(entry)):
+                if value == QUANTIZED:
+                    at: Location = (*where, index) if isinstance(entry, list) else where
+                    said = f"{QUANTIZED} needs {QUANTIZER}, which is not installed"
+                    yield loaded.problem(at, said, hint=f"pip install 'automl[{QUANTIZED}]'")
 
 
 def _limit_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
@@ -222,6 +230,13 @@ def _export_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
                 value=name,
                 known=known,
             )
+    methods = listed(loaded.recipe.search.space.get(METHOD))
+    if loaded.recipe.export.adapter == "keep" and QUANTIZED in methods:
+        yield loaded.problem(
+            ("export", "adapter"),
+            f"adapters by {QUANTIZED} belong to rounded weights, so they are merged",
+            hint=f"`adapter: merge`, or leave {QUANTIZED} out of search.space.method",
+        )
     target = loaded.recipe.export.push_to_hub
     if target is not None and (hub.parse(target) or ("", "revision"))[1] is not None:
         yield loaded.problem(

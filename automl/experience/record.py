@@ -13,7 +13,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 from automl.documents import to_json
-from automl.plan import Candidate, Configuration, Direction, Plan, Precision, Scalar
+from automl.plan import (
+    Candidate,
+    Configuration,
+    Direction,
+    Parameter,
+    Plan,
+    Precision,
+    Scalar,
+)
 
 ID_DIGITS = 16
 
@@ -102,7 +110,7 @@ class Model:
     tokens: int | None
     """Median tokens of a training text."""
     priors: Mapping[str, float]
-    """Hyperparameter → the prior it was searched around."""
+    """``prior_name`` → the prior it was searched around."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +255,12 @@ def content_id(document: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:ID_DIGITS]
 
 
+def prior_name(parameter: Parameter) -> str:
+    """Return the key of its prior: the name, and the method in brackets where not ``full``."""
+    methods = parameter.when.get("method", ("full",))
+    return parameter.name if "full" in methods else f"{parameter.name}[{methods[0]}]"
+
+
 def _model(candidate: Candidate) -> Model:
     return Model(
         content=content_of(candidate),
@@ -255,7 +269,7 @@ def _model(candidate: Candidate) -> Model:
         parameters=candidate.parameters,
         max_length=candidate.max_length,
         tokens=candidate.lengths.p50 if candidate.lengths else None,
-        priors={p.name: p.prior for p in candidate.space if p.prior is not None},
+        priors={prior_name(p): p.prior for p in candidate.space if p.prior is not None},
     )
 
 

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from automl.experience.record import Model, Record, Tried, content_of
+from automl.experience.record import Model, Record, Tried, content_of, prior_name
 from automl.experience.similarity import similar
 from automl.plan import Candidate, Configuration, Parameter, Plan, Scalar
 
@@ -119,6 +119,8 @@ def _translated(candidate: Candidate, model: Model, trial: Tried) -> dict[str, S
     """The trial's settings in the candidate's space, or None where one has no counterpart."""
     values: dict[str, Scalar] = {}
     for parameter in candidate.space:
+        if parameter.name in values and not parameter.holds(trial.hyperparameters):
+            continue  # of several by that name, the one that the trial had
         value = _value(parameter, model, trial)
         if value is None:
             return None
@@ -134,7 +136,7 @@ def _value(parameter: Parameter, model: Model, trial: Tried) -> Scalar | None:
         return _choice(parameter.choices, value)
     if isinstance(value, bool | str):
         return None
-    prior = model.priors.get(parameter.name)
+    prior = model.priors.get(prior_name(parameter))
     if parameter.prior is not None and prior:
         value = value / prior * parameter.prior
     assert parameter.low is not None
@@ -158,11 +160,7 @@ def _applicable(space: Sequence[Parameter], values: Mapping[str, Scalar]) -> dic
     """The values without those of parameters whose condition does not hold."""
     kept = dict(values)
     while True:
-        idle = [
-            p.name
-            for p in space
-            if p.name in kept and any(kept.get(name) not in of for name, of in p.when.items())
-        ]
+        idle = kept.keys() - {p.name for p in space if p.holds(kept)}
         if not idle:
             return kept
         for name in idle:
@@ -174,6 +172,8 @@ def _differ(plan: Plan, one: Configuration, other: Configuration) -> bool:
         return True
     distance = 0.0
     for parameter in plan.candidate(one.candidate).space:
+        if not (parameter.holds(one.hyperparameters) or parameter.holds(other.hyperparameters)):
+            continue
         pair = one.hyperparameters.get(parameter.name), other.hyperparameters.get(parameter.name)
         distance += _distance(parameter, *pair)
     return distance >= DIFFERENT

@@ -15,6 +15,7 @@ from automl import plugins
 from automl.exporters._choice import Choice
 from automl.jobs import ScoreResult
 from automl.plan import Configuration, Plan
+from automl.tasks._loading import ADAPTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +38,14 @@ class TrialSummary:
     """The trial whose configuration this one trained again with another seed."""
 
     @property
+    def method(self) -> str:
+        """What of the model was trained."""
+        return str(self.configuration.hyperparameters.get("method", "full"))
+
+    @property
     def probe(self) -> bool:
         """Whether it is a frozen encoder with a linear head: no fine-tuning."""
-        return self.configuration.hyperparameters.get("method") == "probe"
+        return self.method == "probe"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +84,11 @@ class Delivery:
         """The goal's metric by which the winner was chosen: a mean where it was repeated."""
         found = self.choice.of(self.winner.number)
         return found.mean if found else self.winner.value
+
+    @property
+    def keeps_adapter(self) -> bool:
+        """Whether adapters leave alone, for the base model that they were trained on."""
+        return self.plan.export.adapter == "keep" and (self.model / ADAPTER).is_dir()
 
     @property
     def max_length(self) -> int:

@@ -172,7 +172,9 @@ def refused(delivery: Delivery) -> str:
 def hyperparameters(delivery: Delivery) -> str:
     """The winner's hyperparameters beside what was searched."""
     chosen = delivery.winner.configuration
-    space = {one.name: one for one in delivery.plan.candidate(chosen.candidate).space}
+    every = delivery.plan.candidate(chosen.candidate).space
+    # of several by one name, the one whose conditions hold
+    space = {one.name: one for one in sorted(every, key=lambda p: p.holds(chosen.hyperparameters))}
     rows = []
     for name, value in sorted(chosen.hyperparameters.items()):
         searched = "fixed"

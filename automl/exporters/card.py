@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from automl import tasks
 from automl.documents import write_bytes
-from automl.exporters import Delivery, _search_tables, _search_text, _tables
+from automl.exporters import Delivery, _adapter, _search_tables, _search_text, _tables
 from automl.exporters._markdown import code, plain
 from automl.exporters._paths import hide, machine_paths, origin
 from automl.exporters._units import count, duration, share
 from automl.exporters._verdict import headline, warnings
 from automl.plan import Candidate, Plan, SplitRule
+from automl.tasks import Task
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
@@ -69,7 +70,7 @@ def metadata(delivery: Delivery) -> ModelCardData:
         base_model=origin(candidate) if candidate.source == "hub" else None,
         datasets=_hub_data(plan) or None,
         pipeline_tag=task.pipeline_tag,
-        library_name="transformers",
+        library_name="peft" if delivery.keeps_adapter else "transformers",
         tags=sorted({"automl", task.pipeline_tag, candidate.family}),
         metrics=sorted({_metric_type(name)[0] for name in delivery.score.splits["test"].metrics}),
         eval_results=_eval_results(delivery, task.pipeline_tag),
@@ -150,13 +151,11 @@ def _facts(delivery: Delivery) -> dict[str, Any]:
         "candidate": candidate,
         "test": test,
         "kind": task.name.replace("-", " ").capitalize(),
-        "made": "with a linear head on the frozen" if delivery.winner.probe else "fine-tuned from",
+        "made": _made(delivery),
         "base": _base(candidate),
         "headline": headline(delivery),
         "warnings": warnings(delivery),
-        "usage": task.usage(
-            plan.export.push_to_hub or PLACEHOLDER, delivery.max_length, plan.data.columns
-        ),
+        "usage": _usage(delivery, task),
         "described": [metric for metric in task.metrics if metric.name in test.metrics],
         "checks": _tables.checks(delivery),
         "classes": _tables.classes(delivery),
@@ -167,6 +166,25 @@ def _facts(delivery: Delivery) -> dict[str, Any]:
         "limits": _limits(delivery, candidate),
         "failures": [trial for trial in delivery.trials if trial.value is None],
     }
+
+
+def _made(delivery: Delivery) -> str:
+    if delivery.winner.probe:
+        return "with a linear head on the frozen"
+    adapters = {"lora": "LoRA", "qlora": "QLoRA"}.get(delivery.winner.method)
+    if adapters is None:
+        return "fine-tuned from"
+    if delivery.keeps_adapter:
+        return f"as {adapters} adapters, to be put beside"
+    return f"fine-tuned by {adapters}, the adapters merged into it, from"
+
+
+def _usage(delivery: Delivery, task: Task) -> str:
+    plan = delivery.plan
+    repository = plan.export.push_to_hub or PLACEHOLDER
+    if delivery.keeps_adapter:
+        return _adapter.usage(delivery, task, repository)
+    return task.usage(repository, delivery.max_length, plan.data.columns)
 
 
 def _plots(folder: Path) -> dict[str, list[tuple[str, str]]]:

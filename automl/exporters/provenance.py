@@ -9,6 +9,7 @@ from automl.bundle import INFO, BundleInfo, Check
 from automl.exporters import Delivery
 from automl.exporters._paths import hide, machine_paths, origin
 from automl.exporters._verdict import verdict
+from automl.plan import FileHash
 
 
 class Provenance:
@@ -31,6 +32,10 @@ class Provenance:
 
 
 EXPORTER = Provenance()
+
+
+def _is_weights(file: FileHash) -> bool:
+    return file.path.endswith(".safetensors")
 
 
 def bundle_info(delivery: Delivery) -> BundleInfo:
@@ -61,4 +66,9 @@ def bundle_info(delivery: Delivery) -> BundleInfo:
         checks=tuple(Check(c.expression, c.actual, c.passed) for c in delivery.checks),
         versions=plan.versions,
         costs=delivery.score.costs,
+        adapter=delivery.keeps_adapter,
+        base_source=candidate.source,
+        base_weights={file.path: file.sha256 for file in candidate.files if _is_weights(file)}
+        if delivery.keeps_adapter
+        else {},
     )

@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from automl.documents import write_bytes
 from automl.errors import AutoMLError
-from automl.exporters import Delivery
+from automl.exporters import Delivery, _adapter
 from automl.exporters._paths import origin
 from automl.plan import Candidate
 
@@ -25,6 +25,8 @@ _KEPT = re.compile(
     r"|vocab\.txt|vocab\.json|merges\.txt|.*\.model|chat_template\.jinja|preprocessor_config\.json"
 )
 """What belongs to a model; a training folder also holds optimizer states and pickles."""
+_WHOLE = ("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json")
+"""What makes a folder a whole model."""
 _OF_THIS_MACHINE = (
     "is_local",
     "local_files_only",
@@ -45,14 +47,19 @@ class Safetensors:
     order = 10
 
     def export(self, delivery: Delivery, folder: Path) -> None:
-        """Copy the model into ``folder``.
+        """Copy the model, or the adapters of which it was made alone, into ``folder``.
 
         Raises AutoMLError where the winner's folder holds no safetensors weights or its classes
         are not the plan's.
         """
         candidate = delivery.plan.candidate(delivery.winner.configuration.candidate)
-        _copy(delivery.model, folder, candidate.trust_remote_code)
-        _write(folder / "config.json", _config(delivery, candidate))
+        alone = delivery.keeps_adapter
+        _copy(delivery.model, folder, candidate.trust_remote_code, without=_WHOLE if alone else ())
+        config = _config(delivery, candidate)
+        if alone:
+            _adapter.write(delivery, folder, candidate, config)
+        else:
+            _write(folder / "config.json", config)
         _write(
             folder / "tokenizer_config.json", _tokenizer_config(delivery.model, delivery.max_length)
         )
@@ -61,7 +68,7 @@ class Safetensors:
 EXPORTER = Safetensors()
 
 
-def _copy(model: Path, folder: Path, with_code: bool) -> None:
+def _copy(model: Path, folder: Path, with_code: bool, without: Collection[str]) -> None:
     kept = [
         file
         for file in sorted(model.iterdir())
@@ -70,6 +77,8 @@ def _copy(model: Path, folder: Path, with_code: bool) -> None:
     if not any(file.suffix == ".safetensors" for file in kept):
         raise AutoMLError(f"the winner's folder {model} holds no safetensors weights")
     for file in kept:
+        if any(file.match(pattern) for pattern in without):
+            continue
         shutil.copyfile(file, folder / file.name)
         # save_pretrained leaves weights readable by their owner alone
         (folder / file.name).chmod(0o644)

@@ -17,6 +17,7 @@ from automl.jobs import DataRef, ModelRef, SoupResult, SoupSpec
 from automl.plan import Plan, Scalar
 from automl.rundir import RunDir
 from automl.search.trial import StudyTrial
+from automl.tasks import ADAPTING
 
 MOST_MODELS = 8
 """Offered at most. Of 72 fine-tunes greedy averaging kept five (Wortsman et al. 2022, model soups);
@@ -44,7 +45,11 @@ def soup(
     ``before`` is what the last run found: it holds while the same models are there. A worker that
     fails leaves the winner as it is, and is said.
     """
-    alike = like(trials, winner, plan.goal.direction, rundir) if plan.search.soup else ()
+    method = winner.configuration.hyperparameters.get("method")
+    # Averaged adapters are no adapters of that rank: those that leave alone leave as they are.
+    alone = plan.export.adapter == "keep" and method in ADAPTING
+    averaging = plan.search.soup and not alone
+    alike = like(trials, winner, plan.goal.direction, rundir) if averaging else ()
     if len(alike) < 2:
         return None
     offered = tuple((trial.number, len(trial.evaluations)) for trial in alike)
@@ -68,15 +73,17 @@ def like(
 ) -> tuple[StudyTrial, ...]:
     """Return the ended trials whose kept models can be averaged with the winner's, it first.
 
-    These are of its candidate, fully fine-tuned, and of its architecture; then the best first.
+    These are of its candidate, fine-tuned, and of its architecture, whether whole or by adapters,
+    which are merged by then; the best first.
     """
-    if winner.configuration.hyperparameters.get("method", "full") != "full":
+    if winner.probes:
         return ()
     sign = -1 if direction == "maximize" else 1
     found = [
         trial
         for trial in trials
         if trial.state in ("complete", "pruned")
+        and not trial.probes
         and trial.evaluations
         and _architecture(trial) == _architecture(winner)
         and (rundir.trial(trial.number).best / "config.json").exists()
@@ -89,8 +96,7 @@ def like(
 
 def _architecture(trial: StudyTrial) -> tuple[str, tuple[Scalar | None, ...]]:
     chosen = trial.configuration.hyperparameters
-    method = chosen.get("method", "full")
-    return trial.configuration.candidate, (method, *map(chosen.get, _ARCHITECTURE))
+    return trial.configuration.candidate, tuple(map(chosen.get, _ARCHITECTURE))
 
 
 def _there(before: Soup, rundir: RunDir) -> bool:

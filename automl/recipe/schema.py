@@ -299,6 +299,10 @@ class Export(Section):
 
     formats: list[Text] = Field(default_factory=lambda: ["safetensors"])
     """Weight formats to write."""
+    adapter: Literal["merge", "keep"] = "merge"
+    """What leaves of a winner trained by `lora` or `qlora`: the whole model with its adapters
+    merged into it, or the adapters alone (PEFT's format), for the base model they were trained
+    on."""
     push_to_hub: Text | None = None
     """Hub repository (`owner/name`) the bundle is uploaded to when every check has passed."""
     private: bool = True

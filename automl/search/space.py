@@ -106,7 +106,7 @@ def applicable(candidate: Candidate, values: Mapping[str, Scalar]) -> list[Param
     for parameter in _ordered(candidate):
         if _applies(candidate, parameter, known):
             known[parameter.name] = values.get(parameter.name, parameter.default)
-    return [parameter for parameter in candidate.space if parameter.name in known]
+    return [each for each in candidate.space if _applies(candidate, each, known)]
 
 
 def choices(parameter: Parameter) -> tuple[Scalar, ...]:
@@ -122,12 +122,9 @@ def grid(candidate: Candidate) -> list[dict[str, Scalar]] | None:
     Beyond ``LARGEST_GRID`` configurations a space counts as endless. Empty for a candidate that
     can only be probed.
     """
-    axes: dict[str, tuple[Scalar, ...]] = {}
-    for parameter in candidate.space:
-        values = _values(parameter)
-        if values is None:
-            return None
-        axes[parameter.name] = values
+    axes = [(parameter, _values(parameter)) for parameter in _ordered(candidate)]
+    if any(values is None for _, values in axes):
+        return None
     found = list(islice(_walk(candidate, axes), LARGEST_GRID + 1))
     return found if len(found) <= LARGEST_GRID else None
 
@@ -192,19 +189,17 @@ def _applies(candidate: Candidate, parameter: Parameter, values: Mapping[str, Sc
 
 
 def _walk(
-    candidate: Candidate, axes: Mapping[str, tuple[Scalar, ...]]
+    candidate: Candidate, axes: Sequence[tuple[Parameter, tuple[Scalar, ...] | None]]
 ) -> Iterator[dict[str, Scalar]]:
-    ordered = _ordered(candidate)
-
     def deeper(index: int, values: dict[str, Scalar]) -> Iterator[dict[str, Scalar]]:
-        if index == len(ordered):
+        if index == len(axes):
             yield {p.name: values[p.name] for p in candidate.space if p.name in values}
             return
-        parameter = ordered[index]
+        parameter, axis = axes[index]
         if not _applies(candidate, parameter, values):
             yield from deeper(index + 1, values)
             return
-        for value in axes[parameter.name]:
+        for value in axis or ():
             yield from deeper(index + 1, {**values, parameter.name: value})
 
     return deeper(0, {})

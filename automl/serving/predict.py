@@ -14,6 +14,7 @@ from automl import documents, tasks
 from automl.bundle import INFO, BundleInfo
 from automl.errors import DataError, InputError, Problem
 from automl.rundir import RunDir
+from automl.serving import base
 from automl.tasks import Columns, _loading
 from automl.tasks._text import load_tokenizer
 
@@ -29,13 +30,19 @@ class Predictor:
     """A loaded bundle. It answers as ``transformers.pipeline`` does, where there is one."""
 
     def __init__(
-        self, bundle: Path, device: str = "auto", *, trust_remote_code: bool = False
+        self,
+        bundle: Path,
+        device: str = "auto",
+        *,
+        trust_remote_code: bool = False,
+        base_model: Path | None = None,
     ) -> None:
         """Load the bundle (or a run folder's) onto ``device``; ``auto`` prefers a GPU.
 
-        ``trust_remote_code`` runs Python code that lies in the bundle. Raises InputError where
-        there is no bundle, where it needs code that is not trusted, where its task is not known
-        here, and for an unknown device.
+        ``trust_remote_code`` runs Python code that lies in the bundle. ``base_model`` is the folder
+        of the model that a bundle of adapters needs, where it isn't found by its name. Raises
+        InputError where there is no bundle, where it needs code that is not trusted, where its task
+        or its base model is not known here, and for an unknown device.
         """
         folder = find_bundle(bundle)
         self.info = documents.read(BundleInfo, folder / INFO)
@@ -44,7 +51,7 @@ class Predictor:
         where = _device(device)
         self._tokenizer = load_tokenizer(str(folder), trust_remote_code)
         self._collate = self.task.collator(self._tokenizer)
-        self._model = _loading.trained(self.task, str(folder), trust_remote_code).to(where)
+        self._model = _model(self.info, folder, trust_remote_code, base_model).to(where)
 
     def predict(
         self, rows: Iterable[str | Mapping[str, Any]], *, batch_size: int = 1, top: int = 1
@@ -87,6 +94,16 @@ class Predictor:
                 )
 
 
+def _model(info: BundleInfo, folder: Path, trust: bool, given: Path | None) -> Any:
+    task = tasks.get(info.task)
+    if info.adapter:
+        return _loading.adapted(task, str(folder), str(base.find(info, given)), trust)
+    if given is not None:
+        hint = f"leave {base.OPTION} out"
+        raise InputError(Problem("the bundle is a whole model and needs no other", hint=hint))
+    return _loading.trained(task, str(folder), trust)
+
+
 def _by_role(row: str | Mapping[str, Any]) -> Mapping[str, Any]:
     return {"text": row} if isinstance(row, str) else row
 
@@ -112,11 +129,15 @@ def find_bundle(path: Path) -> Path:
 
 
 def quieten() -> None:
-    """Keep transformers' progress bars and advice off the screen; for command lines."""
-    from transformers.utils import logging
+    """Keep the libraries' progress bars and advice off the screen; for command lines."""
+    import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    from transformers.utils import logging as advice
+
+    advice.set_verbosity_error()
+    advice.disable_progress_bar()
+    # PEFT imports it, and without more packages it regrets its speed.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def _refuse_unfit(info: BundleInfo, folder: Path, trusted: bool) -> None:

@@ -72,6 +72,8 @@ class Prepared:
     malformed: tuple[Malformed, ...] = ()
 
 
+ADAPTING = ("lora", "qlora")
+"""Methods that train small matrices beside frozen layers. Every task's model can, knob or not."""
 ENCODER = frozenset({"layer_decay", "freeze_embeddings", "keep_layers", "dropout"})
 """Hyperparameters of any task whose head stands on an encoder's (or decoder's) layers."""
 CLASSIFIER = ENCODER | {"probe", "head_init", "pooling", "label_smoothing"}
@@ -100,7 +102,7 @@ class Task:
     floor_description: str
     """The floor's method in words, for screen and card."""
     knobs: frozenset[str] = ENCODER
-    """Hyperparameters, and methods besides ``full``, that make sense for it."""
+    """Hyperparameters, and methods besides ``full`` and ``ADAPTING``, that make sense for it."""
     lists: str = ""
     """Name of the task that lists of classes, where this one expects one class, make of it."""
     together: str = ""

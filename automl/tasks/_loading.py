@@ -5,12 +5,23 @@ Heavy libraries are imported inside. Knows no data.
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import CandidateError
 
 if TYPE_CHECKING:
     from automl.tasks import Task
+
+ADAPTER = "adapter"
+"""Folder of a best model that holds the adapters it was trained with, in PEFT's format."""
+ADAPTER_CONFIG = "adapter_config.json"
+ADAPTER_WEIGHTS = "adapter_model.safetensors"
+BASE = "base"
+"""Folder of a bundle of adapters that holds the settings under which their base model is loaded."""
+GENERATION = "generation_config.json"
 
 
 def trained(task: Task, path: str, trust_remote_code: bool = False, name: str = "") -> Any:
@@ -19,6 +30,41 @@ def trained(task: Task, path: str, trust_remote_code: bool = False, name: str = 
     ``name`` is what an error calls it. Raises CandidateError when any weight is missing: a head
     would be drawn at random silently.
     """
+    model, lost = _loaded(task, path, trust_remote_code)
+    _refuse_missing(lost, name or path)
+    return model.eval()
+
+
+def adapted(task: Task, path: str, base: str, trust_remote_code: bool = False) -> Any:
+    """Return the model in the folder ``base`` with the adapters in ``path`` merged into it.
+
+    In float32, evaluating, on CPU; head and settings are those that lie with the adapters. Raises
+    CandidateError when any weight is in neither.
+    """
+    import transformers
+    from peft import PeftModel
+
+    settings = Path(path, BASE)
+    config = transformers.AutoConfig.from_pretrained(settings, trust_remote_code=trust_remote_code)
+    model, lost = _loaded(
+        task, base, trust_remote_code, config=config, ignore_mismatched_sizes=True
+    )
+    with warnings.catch_warnings():
+        # Of PEFT's own reading of a setting that has a new name.
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")
+        beside = PeftModel.from_pretrained(model, path)
+    whole = tuple(f"{name}." for name in beside.peft_config["default"].modules_to_save or ())
+    _refuse_missing([key for key in lost if not key.startswith(whole)], base)
+    merged = beside.merge_and_unload()
+    if (settings / GENERATION).exists():
+        merged.generation_config = transformers.GenerationConfig.from_pretrained(settings)
+    return merged.eval()
+
+
+def _loaded(
+    task: Task, path: str, trust_remote_code: bool, **settings: Any
+) -> tuple[Any, list[str]]:
+    """Return the model and the names of its weights that the folder does not give."""
     import torch
     import transformers
 
@@ -28,7 +74,12 @@ def trained(task: Task, path: str, trust_remote_code: bool = False, name: str = 
         use_safetensors=True,
         trust_remote_code=trust_remote_code,
         output_loading_info=True,
+        **settings,
     )
-    if lost := sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])}):
-        raise CandidateError(f"{len(lost)} weights are missing in {name or path}, e.g. {lost[0]}")
-    return model.eval()
+    return model, sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
+
+
+def _refuse_missing(lost: Collection[str], name: str) -> None:
+    if lost:
+        first = min(lost)
+        raise CandidateError(f"{len(lost)} weights are missing in {name}, e.g. {first}")

@@ -82,6 +82,15 @@ def added_layers(config: Mapping[str, object], pooling: str) -> int:
     return int(pooling == MEAN and config.get("model_type") in _FAMILIES)
 
 
+def added_layer(model: PreTrainedModel, pooling: str) -> str | None:
+    """Return the name of the layer that the pooling has added to a model, if any."""
+    family = _FAMILIES.get(model.config.model_type)
+    if pooling != MEAN or family is None:
+        return None
+    layers: Any = model.get_submodule(family.layers)
+    return f"{family.layers}.{len(layers) - 1}"
+
+
 def configure(config: PretrainedConfig, pooling: str) -> None:
     """Set the pooling where the family's config has a word for it.
 

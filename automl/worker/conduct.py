@@ -17,7 +17,16 @@ import numpy as np
 from transformers import TrainerCallback, TrainerControl, TrainerState
 
 from automl.events import Progressed, Reported, Saved, Started
-from automl.worker import checkpoints, costs, device, durable, head_start, snapshot
+from automl.worker import (
+    adapters,
+    checkpoints,
+    costs,
+    device,
+    durable,
+    head_start,
+    models,
+    snapshot,
+)
 from automl.worker.attempt import Leave, Setting, leaving
 from automl.worker.failures import NotANumber
 from automl.worker.orders import Order
@@ -246,11 +255,13 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
     def _costs(self) -> dict[str, float]:
         if not self.setting.ranks.first:
             return {}
-        setting = self.setting
+        setting, model = self.setting, self.trainer.model
+        if adapters.attached(model):
+            # What is used later has none: they cost time and weights that it will not.
+            kept = replace(setting.spec.model, path=str(setting.trial.best))
+            model = models.trained(setting.task, kept, self.trainer.args.device)
         rows = costs.typical(setting.validation)
-        return costs.measure(
-            self.trainer.model, rows, setting.collate, setting.trial.best, setting.task.infer
-        )
+        return costs.measure(model, rows, setting.collate, setting.trial.best, setting.task.infer)
 
     def _score(self, step: int) -> dict[str, float]:
         """Return the metrics on the validation split, every row predicted by exactly one rank."""
@@ -296,9 +307,7 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
         """Write the model as the trial's best, such that ``from_pretrained`` gives it back."""
         keeping = self.setting.task.keeping(self.trainer.model)
         with durable.replacing(self.setting.trial.best) as folder, keeping:
-            # In the original format some families' keys are renamed, and what is then loaded back
-            # is not what was saved (transformers #43701).
-            self.trainer.model.save_pretrained(folder, save_original_format=False)
+            adapters.save(self.trainer.model, folder, self.setting.task)
             self.setting.tokenizer.save_pretrained(folder)
 
     def _save(self, step: int, pending: bool = False) -> None:

@@ -19,7 +19,7 @@ from automl.errors import CandidateError
 from automl.jobs import Inspection, InspectResult, InspectSpec, ModelRef
 from automl.tasks import Task
 from automl.tasks._text import load_tokenizer
-from automl.worker import failures, models
+from automl.worker import adapters, failures, models
 
 _TRIED_ROWS = 8
 _ROUND_TO = 8
@@ -51,14 +51,44 @@ def _fitting(task: Task, spec: InspectSpec, ref: ModelRef) -> Inspection:
     whole = task.encode(columns, tokenizer, models.NO_LIMIT, spec.labels)
     lengths = np.array(task.lengths(whole))
     max_length = choose_length(lengths, spec.max_length, limit)
-    _try(task, model, tokenizer, _longest(task, spec, columns, tokenizer, max_length))
+    rows = _longest(task, spec, columns, tokenizer, max_length)
+    _try(task, model, tokenizer, rows)
+    room, parameters = _room(model), models.parameters(model)
+    if spec.quantize:
+        _try_quantized(task, model, tokenizer, rows)
     return Inspection(
         ref.id,
         refused=None,
-        parameters=models.parameters(model),
+        parameters=parameters,
         max_length=max_length,
         lengths=_summary(lengths, max_length),
+        adapters=room.per_rank,
+        head=room.head,
     )
+
+
+def _room(model: Any) -> adapters.Room:
+    """A model whose head can't be told from its body may still be trained whole."""
+    try:
+        return adapters.room(model)
+    except CandidateError as error:
+        print(failures.message(error), file=sys.stderr)
+        return adapters.Room({}, 0)
+
+
+def _try_quantized(task: Task, model: Any, tokenizer: Any, rows: list[dict[str, Any]]) -> None:
+    """Raise CandidateError where the model can't be trained in four bits here; changes the model.
+
+    Tried on this machine's processor; a GPU that bitsandbytes runs on can do all that it can.
+    """
+    try:
+        adapters.attach(model, {"method": "qlora"})
+        _try(task, model, tokenizer, rows)
+    except Exception as error:  # another library's: whatever it raises is the reason
+        raise CandidateError(
+            f"it can't be trained by qlora: {failures.message(error)}; leave qlora out of "
+            "search.space.method"
+        ) from error
 
 
 def choose_length(lengths: Sequence[int] | np.ndarray, wish: int | None, limit: int) -> int:

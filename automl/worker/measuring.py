@@ -21,7 +21,7 @@ from automl import tasks
 from automl.jobs import BatchCost, MeasureResult, MeasureSpec, Timing
 from automl.tasks._layers import embeddings
 from automl.tasks._text import load_tokenizer
-from automl.worker import cache, device, failures, models, sampling
+from automl.worker import adapters, cache, device, failures, models, sampling
 from automl.worker.store import Rows
 
 COMPARED_STEPS = 4
@@ -128,9 +128,12 @@ class _Trainee:
             spec.data.labels,
             spec.hyperparameters,
             spec.model.trust_remote_code,
-        ).to(chosen)
-        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=_LEARNING_RATE, fused=True)
-        weights = sum(each.numel() * each.element_size() for each in self.model.parameters())
+        )
+        adapters.attach(self.model, spec.hyperparameters)
+        self.model.to(chosen)
+        trained = [each for each in self.model.parameters() if each.requires_grad]
+        self.optimizer = torch.optim.AdamW(trained, lr=_LEARNING_RATE, fused=True)
+        weights = sum(each.numel() * each.element_size() for each in trained)
         self.resting_bytes = device.memory(chosen) + _ADAM_COPIES * weights
         """What it takes without any row."""
         self.most_tokens = 0
@@ -267,7 +270,8 @@ class _Bench:
 
     def frozen_share(self, batch_size: int, best: Timing) -> float:
         """Return what a step takes with frozen embeddings, of what it takes without; at most 1."""
-        frozen = list(embeddings(self.trainee.model).parameters())
+        every = embeddings(self.trainee.model).parameters()
+        frozen = [parameter for parameter in every if parameter.requires_grad]
         for parameter in frozen:
             parameter.requires_grad_(False)
         taken = self.seconds(batch_size, best.precision, FEWEST_STEPS)

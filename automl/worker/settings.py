@@ -9,10 +9,11 @@ from transformers import TrainingArguments
 
 from automl.jobs import TrialSpec
 from automl.rundir import TrialDir
+from automl.tasks import ADAPTING
 from automl.worker.pace import Pace, plan
 
 SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
-METHODS = ("full",)
+METHODS = ("full", *ADAPTING)
 
 
 def pace(spec: TrialSpec, rows: int) -> Pace:

@@ -1,7 +1,8 @@
 """What a checkpoint of a trial holds, so that continuing gives the same weights bit for bit.
 
-Weights under the model's own names, optimizer, scheduler and scaler, the generators of every rank,
-Trainer's position, and what the trial has come to. No pickle: nothing here can run code.
+Weights under the model's own names (of a model with adapters, those that training changes),
+optimizer, scheduler and scaler, the generators of every rank, Trainer's position, and what the
+trial has come to. No pickle: nothing here can run code.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from safetensors.torch import load_model, save_model
+from safetensors.torch import load_file, load_model, save_file, save_model
 
 from automl import documents
 from automl.jobs import TrialSpec
-from automl.worker import state
+from automl.worker import adapters, state
 
 WEIGHTS = "model.safetensors"
 TRAINING = "training"
@@ -65,7 +66,10 @@ def configuration(spec: TrialSpec) -> str:
 
 def write(folder: Path, trainer: Any, progress: TrialProgress) -> None:
     """Write rank 0's part of the checkpoint into ``folder``."""
-    save_model(trainer.model, str(folder / WEIGHTS))
+    if adapters.attached(trainer.model):
+        save_file(adapters.trained_state(trainer.model), folder / WEIGHTS)
+    else:
+        save_model(trainer.model, str(folder / WEIGHTS))
     scaler = getattr(trainer.accelerator, "scaler", None)
     parts = {
         "optimizer": trainer.optimizer.state_dict(),
@@ -89,7 +93,10 @@ def read_progress(folder: Path) -> TrialProgress:
 
 def restore_weights(model: Any, folder: Path) -> None:
     """Load the weights; raises RuntimeError when any is missing or unexpected."""
-    load_model(model, str(folder / WEIGHTS), strict=True)
+    if adapters.attached(model):
+        adapters.restore(model, load_file(folder / WEIGHTS))
+    else:
+        load_model(model, str(folder / WEIGHTS), strict=True)
 
 
 def restore_training(trainer: Any, folder: Path) -> None:

@@ -24,6 +24,7 @@ from automl.rundir import TrialDir
 from automl.tasks import Task, _pooling
 from automl.tasks._text import load_tokenizer
 from automl.worker import (
+    adapters,
     cache,
     checkpoints,
     depths,
@@ -126,6 +127,9 @@ def assemble(
         spec.model.path, spec.data.labels, spec.hyperparameters, spec.model.trust_remote_code
     )
     models.check_vocabulary(model, tokenizer)
+    adapters.attach(model, spec.hyperparameters)
+    if adapters.attached(model):
+        print(adapters.share(model), flush=True)
     collate = task.collator(tokenizer)
     rows = _rows(task, spec, tokenizer, model, collate, paced)
     learn = task.training_collator

@@ -15,7 +15,8 @@ STORIES = {
 
 
 def memory(config: dict[str, object], parameters: int, batch: int, length: int) -> float:
-    cost = fit.fit(config, parameters, batch, length, download_bytes=0, other_bytes=0)
+    whole = fit.Trained(parameters)
+    cost = fit.fit(config, whole, batch, length, download_bytes=0, other_bytes=0)
     return cost.memory_bytes / 1e9
 
 
@@ -42,14 +43,32 @@ def test_the_estimate_lies_just_above_measured_peaks(
 
 
 def test_the_affordable_batch_is_the_largest_that_fits() -> None:
-    batch = fit.affordable_batch(MINILM, 22_743_000, 128, 4_000_000_000)
+    batch = fit.affordable_batch(MINILM, fit.Trained(22_743_000), 128, 4_000_000_000)
     assert (
         memory(MINILM, 22_743_000, batch, 128) <= 4.0 < memory(MINILM, 22_743_000, batch + 1, 128)
     )
 
 
 def test_nothing_is_affordable_where_the_weights_alone_do_not_fit() -> None:
-    assert fit.affordable_batch(MINILM, 1_000_000_000, 128, 10_000_000_000) == 0
+    assert fit.affordable_batch(MINILM, fit.Trained(1_000_000_000), 128, 10_000_000_000) == 0
+
+
+def test_adapters_need_gradients_and_states_of_their_own_weights_alone() -> None:
+    whole, beside = fit.Trained(10**9), fit.Trained(10**9, adapters=10**7)
+    assert (whole.bytes, beside.bytes) == (16e9, 4e9 + 16e7)
+    assert fit.affordable_batch(MINILM, whole, 128, 10 * 10**9) == 0
+    assert fit.affordable_batch(MINILM, beside, 128, 10 * 10**9) > 100
+
+
+def test_adapters_need_room_for_the_copy_that_they_are_merged_into() -> None:
+    beside = fit.Trained(10**9, adapters=10**7)
+    four_bits = fit.Trained(10**9, adapters=10**7, quantized=True)
+    assert four_bits.bytes == 0.6e9 + 16e7
+    assert fit.affordable_batch(MINILM, beside, 128, 8 * 10**9) == 0
+    assert fit.affordable_batch(MINILM, four_bits, 128, 6 * 10**9) > 100
+    assert fit.affordable_batch(MINILM, four_bits, 128, 5 * 10**9) == 0
+    cost = fit.fit(MINILM, beside, 1, 16, download_bytes=0, other_bytes=0)
+    assert cost.memory_bytes == fit.PROCESS + beside.merged_bytes
 
 
 def test_a_configuration_without_a_width_counts_weights_alone() -> None:
@@ -57,5 +76,5 @@ def test_a_configuration_without_a_width_counts_weights_alone() -> None:
 
 
 def test_disk_is_the_saved_model() -> None:
-    cost = fit.fit(MINILM, 1000, 8, 16, download_bytes=5, other_bytes=70)
+    cost = fit.fit(MINILM, fit.Trained(1000), 8, 16, download_bytes=5, other_bytes=70)
     assert (cost.disk_bytes, cost.download_bytes) == (4070, 5)

@@ -76,24 +76,51 @@ def test_fewer_layers_are_tried_where_they_are_searched() -> None:
 
 def test_every_row_of_the_table_has_a_source_and_can_be_reached() -> None:
     assert all(each.source and (each.values or each.factors) for each in STARTS)
+    adapters = [each for each in STARTS if "adapters" in each.name]
     whole = portfolio(space(SMALL, BERT, {}, smaller=True), 10_000, most=99)
     few = portfolio(space(prior("bert", 22_000_000, 100), BERT, {}, smaller=True), 100, most=99)
     alike = 1  # trained embeddings are the default of many rows, frozen ones of few
     for found in (whole, few):
-        assert len(found) == 1 + len(STARTS) - alike + 1
+        assert len(found) == 1 + len(STARTS) - len(adapters) - alike + 1
     assert (whole[0]["freeze_embeddings"], few[0]["freeze_embeddings"]) == (False, True)
 
 
+def test_adapters_are_tried_second_at_their_own_rate_where_they_are_searched() -> None:
+    found = starts({"method": ["full", "lora", "qlora", "probe"]}, targets=("all-linear",))
+    assert [each["method"] for each in found[:3]] == ["full", "lora", "qlora"]
+    assert [each["learning_rate"] for each in found[:3]] == [3e-4, 3e-3, 3e-3]
+    assert not {"freeze_embeddings", "layer_decay"} & set(found[1])
+    assert found[1]["lora_rank"] == 16
+    assert not any(name.startswith("lora_") for name in found[0])
+
+
+def test_where_adapters_are_the_default_starts_differ_in_what_adapters_have() -> None:
+    found = starts({"method": "lora"}, targets=("all-linear", "attention"))
+    assert {each["method"] for each in found} == {"lora"}
+    assert {each["lora_rank"] for each in found} >= {16, 64}
+    assert {each["lora_targets"] for each in found} == {"all-linear", "attention"}
+    assert {each["learning_rate"] for each in found} >= {3e-3, 6e-3}
+    assert not any("layer_decay" in each for each in found)
+
+
 @settings(max_examples=60)
-@given(st.sampled_from(PRIORS), wishes(), st.integers(10, 10**6))
-def test_every_start_is_a_point_of_the_space(row: Any, wished: Any, rows: int) -> None:
-    parameters = space(row, BERT, wished)
+@given(
+    st.sampled_from(PRIORS),
+    wishes(),
+    st.integers(10, 10**6),
+    st.sampled_from([(), ("all-linear", "attention")]),
+)
+def test_every_start_is_a_point_of_the_space(
+    row: Any, wished: Any, rows: int, targets: tuple[str, ...]
+) -> None:
+    parameters = space(row, BERT, wished, targets=targets)
     found = portfolio(parameters, rows)
     assert 1 <= len(found) <= MOST
     for start in found:
+        names = {parameter.name for parameter in parameters if parameter.holds(start)}
+        assert names == set(start)
         for parameter in parameters:
-            applies = all(start[name] in values for name, values in parameter.when.items())
-            assert (parameter.name in start) == applies
+            applies = parameter.holds(start)
             assert not applies or holds(parameter, start[parameter.name]), parameter
 
 

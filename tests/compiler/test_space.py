@@ -43,8 +43,80 @@ def holds(parameter: Parameter, value: object) -> bool:
     return parameter.low <= value <= parameter.high  # type: ignore[operator]
 
 
+TARGETS = ("all-linear", "attention")
+ADAPTERS = {name for name in HYPERPARAMETERS if name.startswith("lora_")}
+
+
+def adapted(wishes: dict[str, Entry], **more: Any) -> tuple[Parameter, ...]:
+    return space(SMALL, BERT, wishes, targets=more.pop("targets", TARGETS), **more)
+
+
 def test_the_space_names_every_hyperparameter() -> None:
-    assert list(made({}, smaller=True)) == list(HYPERPARAMETERS)
+    every = adapted({"method": ["full", "lora"]}, smaller=True)
+    assert list(dict.fromkeys(each.name for each in every)) == list(HYPERPARAMETERS)
+    assert list(made({}, smaller=True)) == [n for n in HYPERPARAMETERS if n not in ADAPTERS]
+
+
+def test_each_method_has_a_learning_rate_of_its_own() -> None:
+    full, beside = (p for p in adapted({"method": ["full", "qlora"]}) if p.name == "learning_rate")
+    assert (dict(full.when), dict(beside.when)) == ({"method": ("full",)}, {"method": ("qlora",)})
+    assert beside.prior == pytest.approx(10 * (full.prior or 0))
+    assert (full.low, full.high) == (full.default / 10, full.default * 10)
+    assert (beside.low, beside.high) == (beside.default / 10, beside.default * 10)
+    assert beside.source != full.source
+
+
+def test_a_wish_for_the_learning_rate_holds_for_every_method() -> None:
+    wish = Range(low=1e-4, high=1e-3, log=True)
+    rates = [p for p in adapted({"method": ["full", "lora"], "learning_rate": wish})
+             if p.name == "learning_rate"]  # fmt: skip
+    assert [(p.low, p.high) for p in rates] == [(1e-4, 1e-3)] * 2
+    assert [p.default for p in rates] == [3e-4, 1e-3]
+
+
+def test_every_hyperparameter_is_searched_under_the_methods_that_have_it() -> None:
+    conditions = {
+        p.name: p.when["method"] for p in adapted({"method": ["full", "lora", "probe"]})
+        if p.name not in ("method", "learning_rate")
+    }  # fmt: skip
+    assert {name for name, of in conditions.items() if of == ("lora",)} == ADAPTERS
+    only_full = {name for name, of in conditions.items() if of == ("full",)}
+    assert only_full == {"freeze_embeddings", "layer_decay"}
+    assert conditions["epochs"] == conditions["pooling"] == ("full", "lora")
+
+
+def test_where_only_adapters_are_trained_nothing_of_full_training_is_searched() -> None:
+    found = {each.name: each for each in adapted({"method": "lora"})}
+    assert not {"freeze_embeddings", "layer_decay"} & set(found)
+    assert found["learning_rate"].default == 3e-3
+    assert all(dict(p.when) == {"method": ("lora",)} for n, p in found.items() if n != "method")
+
+
+def test_adapters_are_for_large_models_unless_the_recipe_asks() -> None:
+    methods = {
+        size: prior("llama", size * 1_000_000, 10_000).methods for size in (100, 300, 600, 8000)
+    }
+    assert methods == {
+        100: ("full", "probe"),
+        300: ("full", "probe"),
+        600: ("full", "lora", "probe"),
+        8000: ("lora", "probe"),
+    }
+    assert "lora" in {p.name: p for p in adapted({"method": ["lora"]})}["method"].choices
+
+
+def test_a_model_without_room_takes_no_adapters() -> None:
+    large = prior("llama", 8_000_000_000, 10_000)
+    found = {each.name: each for each in space(large, LLAMA, {}, targets=())}
+    assert found["method"].choices == ("full", "probe")
+    assert not ADAPTERS & set(found)
+    only_linear = {p.name: p for p in adapted({"method": "lora"}, targets=("all-linear",))}
+    assert only_linear["lora_targets"].choices == ("all-linear",)
+
+
+def test_a_task_that_cannot_be_probed_can_still_train_adapters() -> None:
+    found = {p.name: p for p in adapted({"method": ["full", "lora", "probe"]}, knobs=frozenset())}
+    assert found["method"].choices == ("full", "lora")
 
 
 def test_everything_but_the_method_is_searched_under_full_training_alone() -> None:
@@ -155,12 +227,12 @@ def wishes(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @settings(max_examples=60)
-@given(st.sampled_from(PRIORS), wishes(), st.booleans())
+@given(st.sampled_from(PRIORS), wishes(), st.booleans(), st.sampled_from([(), TARGETS]))
 def test_the_default_lies_inside_every_space(
-    row: Any, wished: dict[str, Any], smaller: bool
+    row: Any, wished: dict[str, Any], smaller: bool, targets: tuple[str, ...]
 ) -> None:
     assert not [fault for name in wished for fault in faults(HYPERPARAMETERS[name], wished[name])]
-    for parameter in space(row, BERT, wished, smaller=smaller):
+    for parameter in space(row, BERT, wished, smaller=smaller, targets=targets):
         assert holds(parameter, parameter.default), parameter
         wish = wished.get(parameter.name)
         if parameter.name == "keep_layers":
@@ -168,7 +240,9 @@ def test_the_default_lies_inside_every_space(
         elif isinstance(wish, Range):
             assert (parameter.low, parameter.high) == (wish.low, wish.high)
         elif wish is not None:
-            assert list(parameter.choices) == (wish if isinstance(wish, list) else [wish])
+            values = wish if isinstance(wish, list) else [wish]
+            possible = [each for each in values if targets or each not in ("lora", "qlora")]
+            assert list(parameter.choices) == (possible or ["full"])
 
 
 @pytest.mark.parametrize(
@@ -184,7 +258,9 @@ def test_the_default_lies_inside_every_space(
         ("label_smoothing", Range(low=0, high=1), ("high",), "from 0 to 0.9"),
         ("schedule", "stepwise", (), "one of linear, cosine, constant"),
         ("schedule", Range(low=0, high=1), (), "has no range"),
-        ("method", ["full", "lora"], (1,), "full or probe"),
+        ("method", ["full", "dora"], (1,), "one of full, lora, qlora, probe"),
+        ("lora_rank", [8, 0], (1,), "from 1 to 1024"),
+        ("lora_targets", "mlp", (), "one of all-linear, attention"),
         ("pooling", "max", (), "one of mean, stock"),
         ("freeze_embeddings", "yes", (), "true or false"),
         ("freeze_embeddings", 1, (), "true or false"),

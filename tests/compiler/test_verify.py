@@ -69,7 +69,9 @@ CASES = [
     ("search: {space: {learning_rte: 1e-4}}", "there is no hyperparameter 'learning_rte'",
      "did you mean 'learning_rate'? known: method, learning_rate, epochs"),
     ("search: {space: {batch_size: [8, 0]}}", "batch_size must be from 1 to 65536, not 0", None),
-    ("search: {space: {method: lora}}", "method can be full or probe so far", None),
+    ("search: {space: {method: dora}}", "method must be one of full, lora, qlora, probe", None),
+    ("export: {adapter: keep}\nsearch: {space: {method: [lora, qlora]}}",
+     "adapters by qlora belong to rounded weights, so they are merged", "`adapter: merge`"),
     ("devices: {executor: locl}", "there is no executor 'locl'", "did you mean 'local'?"),
     ("devices: {address: 'head:6379'}", "address is the Ray cluster's; the executor local has none",
      "`executor: ray`, or delete address"),
@@ -130,6 +132,9 @@ def test_a_tracker_that_is_not_installed_is_refused_with_what_installs_it(
         "pip install 'automl[wandb]'",
     ]
     assert problems[1].message == "wandb is not installed"
+    (problem,) = verify(recipe("search: {space: {method: [lora, qlora]}}"))
+    assert problem.message == "qlora needs bitsandbytes, which is not installed"
+    assert problem.hint == "pip install 'automl[qlora]'"
     assert problems[1].place is not None
     assert problems[1].place.text[problems[1].place.column - 1 :].startswith("wandb")
 

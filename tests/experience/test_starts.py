@@ -200,3 +200,25 @@ def test_every_start_lies_in_the_space(
         assert type(values["epochs"]) is int
         assert values["batch_size"] in (16, 32)
         assert list(values) == [p.name for p in candidate.space]
+
+
+@pytest.mark.parametrize(("method", "found"), [("full", 6e-5), ("lora", 6e-4)])
+def test_a_learning_rate_is_carried_over_as_a_factor_of_its_own_methods_prior(method, found):
+    def rates(prior: float) -> tuple[Parameter, ...]:
+        full = Parameter("learning_rate", "float", prior, prior / 10, prior * 10, log=True,
+                         prior=prior, when={"method": ("full",)})  # fmt: skip
+        beside = replace(full, default=10 * prior, low=prior, high=100 * prior, prior=10 * prior,
+                         when={"method": ("lora",)})  # fmt: skip
+        choices = replace(METHOD, choices=("full", "lora"))
+        others = [each for each in samples.candidate().space if each.name != "learning_rate"]
+        return (choices, full, beside, *others)
+
+    then = samples.plan(samples.candidate(space=rates(1e-4)))
+    rate = 3e-4 if method == "full" else 3e-3
+    trials = (
+        samples.trial(0, 0.9, method=method, learning_rate=rate),
+        samples.trial(1, 0.1, method=method),
+    )
+    best = first(samples.record(*trials, of=then), content="w2", parameters=1900, space=rates(2e-5))
+    assert best.hyperparameters["method"] == method
+    assert best.hyperparameters["learning_rate"] == pytest.approx(found)

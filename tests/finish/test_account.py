@@ -8,6 +8,7 @@ import pytest
 
 from automl.finish import averaging
 from automl.finish.account import choice, summaries
+from automl.jobs import DataRef
 from automl.plan import Configuration
 from automl.search.trial import Evaluation, StudyTrial
 
@@ -67,6 +68,18 @@ def test_only_models_of_one_architecture_are_alike(rundir):
     kept(rundir, *range(9))
     found = averaging.like(trials, trials[2], "maximize", rundir)
     assert [one.number for one in found] == [2, 5, 0]
+
+
+def test_merged_adapters_are_averaged_like_other_models_unless_they_leave_alone(rundir, plan):
+    trials = (trial(0, 0.9, method="lora"), trial(1, 0.8), trial(2, 0.7, method="qlora"))
+    kept(rundir, 0, 1, 2)
+    found = averaging.like(trials, trials[0], "maximize", rundir)
+    assert [one.number for one in found] == [0, 1, 2]
+    alone = replace(plan, export=replace(plan.export, adapter="keep"))
+    heard = []
+    data = DataRef({}, plan.data.labels, "", 64)
+    said = averaging.soup(alone, trials, trials[0], data, rundir, (), None, heard.append)
+    assert (said, heard) == (None, [])
 
 
 def test_a_frozen_encoder_is_not_averaged(rundir):

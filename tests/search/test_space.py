@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.samplers import RandomSampler
 
-from automl.plan import Configuration, Parameter
+from automl.plan import Candidate, Configuration, Parameter
 from automl.search import space
 from automl.search.proposals import near
 from tests import factories
@@ -117,3 +117,56 @@ def test_same_choices_are_one_parameter_and_others_one_each():
     encoded = space.encode(plan, ("small", "large"), space.default(other))
     assert encoded is not None
     assert set(encoded.parameters) == {"candidate", "rank[large]"}
+
+
+def two_rates() -> Candidate:
+    """A candidate whose learning rate has a range for each method."""
+    full = replace(factories.LEARNING_RATE, when=FULL)
+    beside = replace(
+        full, default=1e-3, low=1e-4, high=1e-2, prior=1e-3, when={"method": ("lora",)}
+    )
+    return factories.candidate("small", space=(METHOD, full, beside, RANK))
+
+
+@given(seed=st.integers(0, 10_000))
+def test_a_name_that_stands_once_for_each_method_is_drawn_in_the_methods_own_range(seed: int):
+    plan = factories.plan(two_rates())
+    study = optuna.create_study(sampler=RandomSampler(seed=seed))
+    drawn = space.suggest(study.ask(), plan, LIVE)
+    values = drawn.hyperparameters
+    low, high = (1e-5, 1e-3) if values["method"] == "full" else (1e-4, 1e-2)
+    assert low <= float(values["learning_rate"]) <= high
+    encoded = space.encode(plan, LIVE, drawn)
+    assert encoded is not None
+    assert list(encoded.parameters).count("learning_rate_factor") == 1
+    fixed = optuna.trial.FixedTrial(dict(encoded.parameters))
+    again = space.suggest(fixed, plan, LIVE)  # type: ignore[arg-type]
+    assert again.hyperparameters["learning_rate"] == pytest.approx(values["learning_rate"])
+
+
+def test_what_two_methods_call_the_same_is_one_dimension_of_the_search():
+    plan = factories.plan(two_rates())
+    coded = {
+        method: space.encode(
+            plan, LIVE, Configuration("small", {"method": method, "learning_rate": rate, "rank": 8})
+        )
+        for method, rate in (("full", 2e-4), ("lora", 2e-3))
+    }
+    factors = [each.parameters["learning_rate_factor"] for each in coded.values() if each]
+    assert factors == pytest.approx([factors[0]] * 2)
+    ranges = [each.distributions["learning_rate_factor"] for each in coded.values() if each]
+    assert ranges[0] == ranges[1]
+
+
+def test_a_grid_goes_through_each_methods_own_values():
+    rates = [
+        Parameter("learning_rate", "choice", 1e-4, choices=(1e-4, 2e-4), when=FULL),
+        Parameter("learning_rate", "choice", 1e-3, choices=(1e-3,), when={"method": ("lora",)}),
+    ]
+    found = space.grid(factories.candidate("small", space=(METHOD, *rates, RANK)))
+    assert found == [
+        {"method": "full", "learning_rate": 1e-4},
+        {"method": "full", "learning_rate": 2e-4},
+        {"method": "lora", "learning_rate": 1e-3, "rank": 8},
+        {"method": "lora", "learning_rate": 1e-3, "rank": 16},
+    ]

@@ -65,6 +65,32 @@ def test_a_fitting_candidate_is_described():
     assert found.lengths["truncated_share"] == 0
 
 
+def test_a_candidate_tells_how_many_weights_adapters_would_train():
+    (found,) = inspected(TINY)
+    layers = 2 * (4 * (32 + 32) + 2 * (32 + 64))
+    assert found.adapters == {"all-linear": layers, "attention": 2 * 4 * (32 + 32)}
+    assert found.head == 3 * 32 + 3 + 32 * 32 + 32
+
+
+def test_four_bits_are_tried_where_they_are_asked_for(tmp_path):
+    pytest.importorskip("bitsandbytes")
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    small = shutil.copytree(TINY_BERT, tmp_path / "gpt2")
+    sizes = {"n_embd": 32, "n_layer": 1, "n_head": 2, "vocab_size": 384, "n_positions": 64}
+    GPT2LMHeadModel(GPT2Config(**sizes)).save_pretrained(small)
+    models = (TINY, ModelRef("gpt2", str(small)))
+    asked = InspectSpec("text-classification", models, LABELS, sample(), None, quantize=True)
+    fitting, other = inspect(asked).inspections
+    assert fitting.refused is None
+    assert fitting.parameters == inspected(TINY)[0].parameters
+    assert other.refused is not None
+    assert "can't be trained by qlora: none of its layers" in other.refused
+    assert "leave qlora out of search.space.method" in other.refused
+    (whole,) = inspected(models[1])
+    assert whole.refused is None
+
+
 def test_a_wish_is_granted_and_says_what_it_cuts():
     (found,) = inspected(TINY, max_length=12)
     assert found.max_length == 12
