@@ -233,6 +233,8 @@ class SplitScore:
     """Rows true, columns predicted, in label order; empty for tasks without classes."""
     examples: tuple[Mapping[str, Any], ...] = ()
     """The most confident mistakes, up to ten: text, label, predicted, score."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how it was scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,10 @@ class Inspection:
     """Tokens texts will be truncated to: the wish, else the sample's need, within the model."""
     lengths: Mapping[str, float] | None = None
     """Keys p50, p95, max (tokens) and truncated_share."""
+    target_length: int = 0
+    """Tokens of the longest target, where the model has a decoder of its own; else 0."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how the task uses the model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from automl.catalog.objections import damage
 from automl.compiler import fit, limits, variants
 from automl.compiler.heads import objection as head_objection
 from automl.compiler.portfolio import portfolio
-from automl.compiler.priors import prior
+from automl.compiler.priors import OVERFLOWING, prior
 from automl.compiler.space import largest_batch, space, without_batches_above
 from automl.errors import CandidateError, Problem
 from automl.jobs import Inspection
@@ -118,6 +118,7 @@ class Terms:
     """Memory one training process may fill."""
     knobs: frozenset[str]
     """Hyperparameters that make sense for the task, besides the pace of training."""
+    precision: str = "auto"
     smaller: bool = False
     """Whether fewer layers are to be tried: for speed or size."""
 
@@ -129,6 +130,8 @@ def candidate(
     if inspection.refused is not None:
         return Refusal(model.reference, inspection.refused)
     family = str(model.config["model_type"])
+    if terms.precision == "fp16" and family in OVERFLOWING:
+        return Refusal(model.reference, f"a {family} overflows in fp16: write precision: bf16")
     row = prior(family, inspection.parameters, terms.train_rows)
     wishes: Mapping[str, Any] = terms.wishes
     parameters = space(row, model.config, wishes, smaller=terms.smaller, knobs=terms.knobs)
@@ -137,7 +140,11 @@ def candidate(
     if isinstance(narrowed, limits.Limit):
         return Refusal(model.reference, _over_limit(narrowed, size))
     affordable = fit.affordable_batch(
-        model.config, inspection.parameters, inspection.max_length, terms.memory_bytes
+        model.config,
+        inspection.parameters,
+        inspection.max_length,
+        terms.memory_bytes,
+        inspection.target_length,
     )
     parameters = without_batches_above(narrowed, affordable)
     cost = _cost(model, inspection, largest_batch(parameters))
@@ -160,6 +167,7 @@ def candidate(
         fit=cost,
         space=parameters,
         portfolio=portfolio(parameters, terms.train_rows),
+        notes=inspection.notes,
     )
 
 
@@ -170,6 +178,7 @@ def _cost(model: ResolvedModel, inspection: Inspection, batch: int) -> Fit:
         inspection.parameters,
         batch,
         inspection.max_length,
+        inspection.target_length,
         download_bytes=model.download_bytes,
         other_bytes=files - model.weights_bytes,
     )

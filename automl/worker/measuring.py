@@ -20,7 +20,6 @@ import torch
 from automl import tasks
 from automl.jobs import BatchCost, MeasureResult, MeasureSpec, Timing
 from automl.tasks._layers import embeddings
-from automl.tasks._text import load_tokenizer
 from automl.worker import cache, device, failures, models, sampling
 from automl.worker.store import Rows
 
@@ -121,7 +120,7 @@ class _Trainee:
 
     def __init__(self, spec: MeasureSpec, chosen: torch.device) -> None:
         self.task = tasks.get(spec.task)
-        self.tokenizer = load_tokenizer(spec.model.path, spec.model.trust_remote_code)
+        self.tokenizer = models.tokenizer(self.task, spec.model, spec.data)
         self.device = chosen
         self.model: Any = self.task.build(
             spec.model.path,
