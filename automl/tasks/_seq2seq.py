@@ -36,7 +36,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
 tokenizer = AutoTokenizer.from_pretrained({repository!r})
 model = AutoModelForSeq2SeqLM.from_pretrained({repository!r})
-prompt = tokenizer.init_kwargs[{settings!r}]["prompt"]  # what it was trained to be asked with
+prompt = tokenizer.init_kwargs["automl"]["prompt"]  # what it was trained to be asked with
 inputs = tokenizer(
     prompt + "Put a text here.", truncation=True, max_length={max_length}, return_tensors="pt"
 )
@@ -229,4 +229,4 @@ def answers(key: str, predicted: Sequence[str], labels: Labels, top: int) -> lis
 
 def usage(repository: str, max_length: int, roles: Sequence[str] = ()) -> str:
     """Return code that works without a pipeline: transformers 5 has none for these tasks."""
-    return USAGE.format(repository=repository, max_length=max_length, settings=SETTINGS)
+    return USAGE.format(repository=repository, max_length=max_length)
