@@ -235,6 +235,8 @@ class SplitScore:
     """Rows true, columns predicted, in label order; empty for tasks without classes."""
     examples: tuple[Mapping[str, Any], ...] = ()
     """The most confident mistakes, up to ten: text, label, predicted, score."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how it was scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,6 +273,10 @@ class Inspection:
     be put in."""
     head: int = 0
     """Weights of the head, which adapters leave to be trained whole."""
+    target_length: int = 0
+    """Tokens of the longest target, where the model has a decoder of its own; else 0."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how the task uses the model."""
 
 
 @dataclass(frozen=True, slots=True)

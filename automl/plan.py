@@ -153,6 +153,8 @@ class Candidate:
     portfolio: tuple[Mapping[str, Scalar], ...] = ()
     """Strong and mutually different starting points, best bet first; each holds every parameter
     that applies to it. They are tried before anything is sampled."""
+    notes: tuple[str, ...] = ()
+    """What a person should know of how the task uses the model."""
 
 
 @dataclass(frozen=True, slots=True)

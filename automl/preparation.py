@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal
 
 import psutil
 
-from automl import documents, machine
+from automl import documents, machine, tasks
 from automl.compiler import objectives, timing
 from automl.errors import StudyFailed
 from automl.events import RunEvent, StageBegan
@@ -227,7 +227,8 @@ def _concluding_seconds(found: Ground) -> float:
     settings = [found.settings[each.id] for each in plan.candidates]
     start = max(setting.start_seconds for setting in settings)
     row = max(setting.seconds_per_scored_row for setting in settings)
-    validation, test = plan.data.rows["validation"], plan.data.rows["test"]
+    task = tasks.get(plan.task)
+    validation, test = (task.scored(plan.data.rows[split]) for split in ("validation", "test"))
     averaging = start + validation * (plan.search.repeats + 2) * row if plan.search.soup else 0.0
     return averaging + start + (validation + test) * row + BUNDLE_SECONDS
 

@@ -164,6 +164,8 @@ def _show_candidate(console: Console, candidate: Candidate, cost: Measured | Non
     console.print(f"[bold]{candidate.id}[/bold]  {escape(_origin(candidate))}, {escape(licence)}")
     console.print(f"  {_cost(candidate, cost)}")
     console.print(f"  {_tokens(candidate)}")
+    for note in candidate.notes:
+        console.print(f"  {escape(note)}")
     console.print(_space(candidate))
     fixed = [each for each in candidate.space if len(each.choices) == 1]
     values = ", ".join(f"{each.name} {_number(each.default)}" for each in fixed)

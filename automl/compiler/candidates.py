@@ -15,7 +15,7 @@ from automl.compiler import fit, limits, variants
 from automl.compiler.heads import objection as head_objection
 from automl.compiler.hyperparameters import METHOD
 from automl.compiler.portfolio import portfolio
-from automl.compiler.priors import Prior, prior
+from automl.compiler.priors import OVERFLOWING, Prior, prior
 from automl.compiler.space import TRAINED, largest_batch, listed, space, without_batches_above
 from automl.errors import CandidateError, Problem
 from automl.jobs import Inspection
@@ -119,6 +119,7 @@ class Terms:
     """Memory one training process may fill."""
     knobs: frozenset[str]
     """Hyperparameters that make sense for the task, besides the pace of training."""
+    precision: str = "auto"
     smaller: bool = False
     """Whether fewer layers are to be tried: for speed or size."""
 
@@ -135,6 +136,8 @@ def candidate(
             model.reference, "adapters can't be put into it, and it is to have nothing else"
         )
     family = str(model.config["model_type"])
+    if terms.precision == "fp16" and family in OVERFLOWING:
+        return Refusal(model.reference, f"a {family} overflows in fp16: write precision: bf16")
     row = prior(family, inspection.parameters, terms.train_rows)
     parameters = _space(row, model, inspection, terms)
     size = variants.sizes(model, inspection.parameters)
@@ -164,6 +167,7 @@ def candidate(
         fit=cost,
         space=parameters,
         portfolio=portfolio(parameters, terms.train_rows),
+        notes=inspection.notes,
     )
 
 
@@ -212,7 +216,9 @@ def _dearest(parameters: Sequence[Parameter], inspection: Inspection) -> fit.Tra
 def _affordable(
     model: ResolvedModel, inspection: Inspection, trained: fit.Trained, terms: Terms
 ) -> int:
-    return fit.affordable_batch(model.config, trained, inspection.max_length, terms.memory_bytes)
+    return fit.affordable_batch(
+        model.config, trained, inspection.max_length, terms.memory_bytes, inspection.target_length
+    )
 
 
 def _cost(model: ResolvedModel, inspection: Inspection, trained: fit.Trained, batch: int) -> Fit:
@@ -222,6 +228,7 @@ def _cost(model: ResolvedModel, inspection: Inspection, trained: fit.Trained, ba
         trained,
         batch,
         inspection.max_length,
+        inspection.target_length,
         download_bytes=model.download_bytes,
         other_bytes=files - model.weights_bytes,
     )

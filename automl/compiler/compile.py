@@ -35,7 +35,7 @@ from automl.plan import (
 )
 from automl.recipe.loaded import LoadedRecipe
 from automl.recipe.schema import Recipe, seconds_of
-from automl.tasks import ADAPTING, Task
+from automl.tasks import ADAPTING, SAMPLE_ROWS, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from automl.data.load import LoadedData
 
 LIBRARIES = ("accelerate", "automl", "datasets", "optuna", "tokenizers", "torch", "transformers")
-SAMPLE_ROWS = 2000
 MOST_REPEATS = 3
 REPEATED_FROM = 8
 """Trials from which the best are trained again with new seeds, unless the recipe says."""
@@ -136,6 +135,7 @@ def _candidates(
         loaded.recipe.search.space,
         room,
         task.knobs,
+        loaded.recipe.devices.precision,
         smaller=bool(objectives.quantities(objectives.goal(loaded, task))),
     )
     question = Question(
@@ -221,7 +221,7 @@ def _plan(
         candidates=screened.candidates,
         refused=refused,
         screening=screened.ranking,
-        search=_search(recipe, data, screened.candidates),
+        search=_search(recipe, task, data, screened.candidates),
         goal=objectives.goal(loaded, task),
         budget=BudgetPlan(
             budget.trials,
@@ -247,13 +247,18 @@ def _plan(
     )
 
 
-def _search(recipe: Recipe, data: DataPlan, candidates: tuple[Candidate, ...]) -> SearchPlan:
-    """What ``auto`` means for these rows, candidates and budget."""
+def _search(
+    recipe: Recipe, task: Task, data: DataPlan, candidates: tuple[Candidate, ...]
+) -> SearchPlan:
+    """What ``auto`` means for these rows, candidates and budget.
+
+    A task that bounds the rows of an evaluation is slow at it: once an epoch is often enough.
+    """
     search = recipe.search
     strategy = "promotion" if search.strategy == "auto" else search.strategy
     often = search.evaluations_per_epoch
     if often == "auto":
-        often = rungs.evaluations_per_epoch(data.rows)
+        often = rungs.evaluations_per_epoch(data.rows) if task.evaluation_rows is None else 1
     evaluation_samples = math.ceil(data.rows["train"] / often)
     repeats = _repeats(recipe) if search.repeats == "auto" else search.repeats
     return SearchPlan(

@@ -21,9 +21,15 @@ PROCESS = 500_000_000
 GATED = ("rms_norm_eps", "hidden_activation")
 """Configuration keys of LLaMA-like and ModernBERT-like families."""
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
+LOGITS = 3
+"""Copies of a decoder's logits: themselves, their log-softmax, its gradient."""
+WRITING = 1.5
+"""What encoder-decoders hold of what is counted for encoders: position biases for every pair of
+tokens, dropout in more places (measured on T5 and BART; their classes vary)."""
 _WIDTH = ("hidden_size", "d_model", "dim", "n_embd")
-_LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers")
-_HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads")
+_LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers")
+_DECODER_LAYERS = ("num_decoder_layers", "decoder_layers", *_LAYERS)
+_HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads")
 _INNER = ("intermediate_size", "hidden_dim", "d_ff", "n_inner", "ffn_dim", "encoder_ffn_dim")
 
 
@@ -58,17 +64,19 @@ def fit(
     trained: Trained,
     batch: int,
     length: int,
+    target_length: int = 0,
     *,
     download_bytes: int,
     other_bytes: int,
 ) -> Fit:
     """Return the cost of one process training at ``batch`` texts of ``length`` tokens.
 
+    ``target_length`` is the tokens a decoder is to say of each; 0 where there is none.
     ``other_bytes`` are the model's files besides its weights. ``disk_bytes`` is the model as it is
     saved after training: float32 weights and those files.
     """
     weights = trained.parameters * FLOAT
-    training = trained.bytes + activation_bytes(config, batch, length)
+    training = trained.bytes + activation_bytes(config, batch, length, target_length)
     return Fit(
         memory_bytes=PROCESS + int(max(training, trained.merged_bytes)),
         download_bytes=download_bytes,
@@ -76,7 +84,9 @@ def fit(
     )
 
 
-def activation_bytes(config: Mapping[str, object], batch: int, length: int) -> int:
+def activation_bytes(
+    config: Mapping[str, object], batch: int, length: int, target_length: int = 0
+) -> int:
     """Return the bytes a forward pass keeps for the backward pass, for a batch of full texts.
 
     Counted per layer and token in floats, after Korthikanti et al. 2022 (section 4.1) with every
@@ -85,7 +95,8 @@ def activation_bytes(config: Mapping[str, object], batch: int, length: int) -> i
     gates, rotated queries and keys, and norms before scaling. With attention dropout, attention on
     a CPU is not fused and holds probabilities per pair of tokens and head. The factors are
     fitted to peaks of two models on a CPU (MiniLM-L6, stories260K); other families and GPUs are
-    unmeasured. 0 where the configuration does not say its width.
+    unmeasured. A decoder beside the encoder attends twice, to itself and to the text, and its
+    logits over the vocabulary are held too. 0 where the configuration does not say its width.
     """
     width, layers = _number(config, _WIDTH), _number(config, _LAYERS)
     if not width or not layers:
@@ -94,15 +105,27 @@ def activation_bytes(config: Mapping[str, object], batch: int, length: int) -> i
     gated = any(key in config for key in GATED)
     per_token = 16 * width + 5 * inner if gated else 11 * width + 3 * inner
     per_pair = 3.25 * (_number(config, _HEADS) or 1) if _drops_attention(config) else 0
-    return int(layers * batch * (per_token * length + per_pair * length**2) * FLOAT)
+    floats = layers * (per_token * length + per_pair * length**2)
+    if target_length:
+        again = _number(config, _DECODER_LAYERS)
+        attending = 6 * width * target_length + 2 * width * length
+        pairs = per_pair * target_length * (target_length + length)
+        floats += again * (per_token * target_length + attending + pairs)
+        floats += LOGITS * target_length * _number(config, ("vocab_size",))
+        floats *= WRITING
+    return int(batch * floats * FLOAT)
 
 
 def affordable_batch(
-    config: Mapping[str, object], trained: Trained, length: int, memory_bytes: int
+    config: Mapping[str, object],
+    trained: Trained,
+    length: int,
+    memory_bytes: int,
+    target_length: int = 0,
 ) -> int:
     """Return the largest batch whose training fits into ``memory_bytes``; 0 where none does."""
     left = memory_bytes - PROCESS - trained.bytes
-    one = activation_bytes(config, 1, length)
+    one = activation_bytes(config, 1, length, target_length)
     if left < one or memory_bytes - PROCESS < trained.merged_bytes:
         return 0
     return int(left // one) if one else 1 << 20

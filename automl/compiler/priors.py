@@ -116,6 +116,32 @@ BY_SIZE: tuple[tuple[float, tuple[str, ...]], ...] = (
 )
 """Weights up to which the methods hold, default first: what is trained of a large model is mostly
 its adapters, which take a quarter of the memory. Whatever the size, a recipe may ask for others."""
+UNTRAINED = 12 * M
+"""The smallest pretrained encoder-decoders have 16M weights: what is smaller was made new."""
+T5 = frozenset({"t5", "mt5", "umt5", "longt5", "switch_transformers"})
+WRITERS = frozenset(
+    {
+        "bart",
+        "bigbird_pegasus",
+        "blenderbot",
+        "blenderbot-small",
+        "fsmt",
+        "led",
+        "m2m_100",
+        "marian",
+        "mbart",
+        "mvp",
+        "nllb-moe",
+        "pegasus",
+        "pegasus_x",
+        "plbart",
+        "prophetnet",
+    }
+)
+"""Encoder-decoder families other than T5's."""
+OVERFLOWING = T5 | {"pegasus", "bigbird_pegasus", "pegasus_x"}
+"""Families trained in bfloat16 or on TPUs, whose activations leave fp16's range (transformers
+issues 4586, 9295)."""
 DEBERTA = frozenset({"deberta", "deberta-v2"})
 GLUE = "DeBERTa-v3 GLUE scripts"
 ELECTRA = "google-research/electra"
@@ -153,7 +179,33 @@ PRIORS = (
         batch_sizes=(16, 32, 64),
         weight_decay=(1e-6, 1e-5, 1e-5),
     ),
-    Prior(frozenset({"t5", "mt5", "umt5"}), ANY, 2e-4, "transformers pull request 13240"),
+    Prior(
+        T5 | WRITERS,
+        UNTRAINED,
+        1e-3,
+        "own runs: models this small come untrained",
+        epochs=(5, 15, 40),
+        steps_source="as many steps as training from nothing takes",
+        weight_decay=(1e-5, 0.01, 0.1),
+        dropout=(0.1, 0.3),
+        frozen_embeddings=(False,),
+    ),
+    Prior(
+        T5,
+        ANY,
+        2e-4,
+        "transformers pull request 13240",
+        dropout=(0.1, 0.2),
+        frozen_embeddings=(False,),
+    ),
+    Prior(
+        WRITERS,
+        ANY,
+        3e-5,
+        "BART: Lewis et al. 2020, fairseq's 3e-5; Marian: transformers examples, 2e-5 to 5e-5",
+        dropout=(0.1, 0.3),
+        frozen_embeddings=(False,),
+    ),
     Prior(DECODERS, 2 * M, 1e-3, "own runs: 1e-3 beat 3e-4 and 3e-3 on stories260K, banking77"),
     Prior(DECODERS, 40 * M, 3e-4, "as for small encoders"),
     Prior(DECODERS, ANY, 2e-5, "LoRA Without Regret: a tenth of LoRA's 2e-4"),
@@ -175,5 +227,6 @@ def prior(family: str, parameters: int, train_rows: int) -> Prior:
         low, default, high = (
             max(pair) for pair in zip(found.epochs, SMALL_DATA_EPOCHS, strict=True)
         )
-        return replace(found, epochs=(low, default, high), frozen_embeddings=(True, False))
+        frozen = (True, False) if len(found.frozen_embeddings) > 1 else found.frozen_embeddings
+        return replace(found, epochs=(low, default, high), frozen_embeddings=frozen)
     return found

@@ -22,6 +22,7 @@ DROPOUTS = (
     "classifier_dropout",
     "classifier_dropout_prob",
     "cls_dropout",
+    "dropout_rate",
     "hidden_dropout_prob",
     "seq_classif_dropout",
     "summary_last_dropout",

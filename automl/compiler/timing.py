@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from automl import documents, jobs, machine, processes
+from automl import documents, jobs, machine, processes, tasks
 from automl.catalog import cache
 from automl.compiler import memory
 from automl.compiler.space import batch_sizes
@@ -252,7 +252,7 @@ def predicted_seconds(
     step = setting.step_seconds(share) * _step_share(plan, setting, configuration)
     every = plan.search.evaluation_samples
     evaluations = end // every - from_samples // every + (end == horizon and horizon % every > 0)
-    predicted = evaluations * rows["validation"]
+    predicted = evaluations * tasks.get(plan.task).evaluated(rows["validation"])
     fitting = 0.0
     if from_samples == 0 and values.get("head_init") == "probe":
         predicted += min(rows["train"], FITTED_ROWS)

@@ -6,7 +6,7 @@ Knows roles and columns; no file, no class, no split.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -52,11 +52,18 @@ class Look:
         return self.is_number and self.distinct > max(2, self.rows // 10)
 
 
-def resolve(loaded: LoadedRecipe, roles: Sequence[Role], parts: Sequence[Part]) -> dict[str, str]:
+Pick = Callable[[Sequence[str], Mapping[str, str]], Mapping[str, str]]
+"""(free columns, role → column so far) → role → column."""
+
+
+def resolve(
+    loaded: LoadedRecipe, roles: Sequence[Role], parts: Sequence[Part], pick: Pick | None = None
+) -> dict[str, str]:
     """Return role → column for the train rows ``parts``.
 
     A role takes the column the recipe names; else the one column with a conventional name (its own
-    name before others, letter case aside); else, when required, the one column whose values fit.
+    name before others, letter case aside); else what ``pick`` tells from several names together;
+    else, when required, the one column whose values fit.
     What isn't required takes what is left: of two columns the required role has one whatever they
     are called. Where the recipe names a text, no further one is guessed. Raises DataError at the
     recipe's place for unknown roles and columns (with the nearest name) and for what stays
@@ -73,6 +80,11 @@ def resolve(loaded: LoadedRecipe, roles: Sequence[Role], parts: Sequence[Part]) 
     optional = [role for role in roles if not role.required and _may_be_guessed(role, roles, said)]
     _take_named(required, free, found)
     missing = [role for role in required if role.name not in found]
+    if missing and pick is not None:
+        told = pick(free, found)
+        found |= {role.name: told[role.name] for role in missing if role.name in told}
+        free = [name for name in free if name not in found.values()]
+        missing = [role for role in missing if role.name not in found]
     looks = [_look(_holding(parts, name), name) for name in free] if missing else []
     spoken_for = [name for role in optional for name in _named(role, free)]
     for role in missing:

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from automl import tasks
 from automl.data import columns, doctor, forms, labels, nested, sources, splits
-from automl.data.arrays import integers
+from automl.data.arrays import integers, strings
 from automl.data.fingerprint import fingerprint, row_hashes, split_hash
 from automl.data.part import Part, Reading, listed, refused
 from automl.data.profile import profile
@@ -77,6 +77,7 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
         *doctor.doubts(ordered, roles),
     ]
     tables = {split: _public(table) for split, table in ordered.items()}
+    told = {} if task.constants is None else task.constants(found)
     plan = DataPlan(
         sources=tuple(_source(read) for read in reads),
         columns=found,
@@ -87,7 +88,14 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
         profile=profile(tables, roles, hashes["train"], len(dropped)),
         warnings=tuple(warnings),
     )
-    return LoadedData(tables, plan, task)
+    return LoadedData({s: _with(table, told) for s, table in tables.items()}, plan, task)
+
+
+def _with(table: pa.Table, constants: Mapping[str, str]) -> pa.Table:
+    """Return the table with a column more for each of the roles that has one value in all rows."""
+    for role, value in constants.items():
+        table = table.append_column(role, strings([value] * table.num_rows))
+    return table
 
 
 def _refuse_few(loaded: LoadedRecipe, rows: int) -> None:
@@ -141,7 +149,7 @@ def _placed(loaded: LoadedRecipe, location: Location) -> Iterator[None]:
 def _columns(
     loaded: LoadedRecipe, task: Task, reads: Sequence[_Read]
 ) -> tuple[Task, dict[str, str]]:
-    found = columns.resolve(loaded, task.roles, _parts(reads, "train"))
+    found = columns.resolve(loaded, task.roles, _parts(reads, "train"), task.pick)
     if task.lists and _holds_lists(task, found, _parts(reads, "train")):
         task = tasks.get(task.lists)
         found = columns.resolve(loaded, task.roles, _parts(reads, "train"))

@@ -76,20 +76,28 @@ def classes(delivery: Delivery) -> str:
 
 
 def mistakes(delivery: Delivery) -> str:
-    """The most confident mistakes on the test split."""
+    """The worst mistakes on the test split; of classes the most confident ones."""
     examples = delivery.score.splits["test"].examples
+    if not examples:
+        return ""
+    shown = [name for name in ("label", "predicted", "score") if name in examples[0]]
     rows = [
-        (
-            plain(_texts(example), 220),
-            plain(example["label"]),
-            plain(example["predicted"]),
-            f"{example['score']:.2f}",
-        )
+        (plain(_texts(example), 220), *(_shown(example[name]) for name in shown))
         for example in examples
     ]
-    if not rows:
-        return ""
-    return table(("Text", "True class", "Predicted", "Score"), rows, right=(3,))
+    titles = {
+        "label": "True class" if delivery.plan.data.labels else "True",
+        "predicted": "Predicted",
+        "score": "Score",
+    }
+    numbers = [
+        place for place, name in enumerate(shown, 1) if not isinstance(examples[0][name], str)
+    ]
+    return table(("Text", *(titles[name] for name in shown)), rows, right=numbers)
+
+
+def _shown(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else plain(str(value), 220)
 
 
 def _texts(example: Mapping[str, Any]) -> str:

@@ -221,6 +221,7 @@ def _split(rule: SplitRule) -> str:
 def _limits(delivery: Delivery, candidate: Candidate) -> list[str]:
     data = delivery.plan.data
     found = [_truncation(candidate, delivery.max_length)]
+    found += [f"{note[0].upper()}{note[1:]}." for note in map(plain, candidate.notes)]
     if data.labels:
         found.append(
             f"It knows {len(data.labels)} classes and answers with one of them whatever the text; "

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Columns = Mapping[str, Sequence[Any]]
 """Rows as lists by role name, all equally long."""
+SAMPLE_ROWS = 2000
+"""Training rows, the first ones, that settings of a tokenizer are read off."""
 Labels = Sequence[str]
 """The classes in their order; empty for tasks without."""
 Kind = Literal["text", "class", "number", "texts", "classes", "json"]
@@ -109,6 +111,8 @@ class Task:
     """Role whose equal values stay on one side of a split."""
     evaluation_rows: int | None = None
     """Validation rows that a trial predicts at each evaluation; null: all."""
+    scored_rows: int | None = None
+    """Rows of a split that a finished model and the floor are scored on, the first; null: all."""
 
     encode: Callable[[Columns, PreTrainedTokenizerBase, int, Labels], dict[str, list[Any]]]
     """(columns, tokenizer, max_length, labels) → model inputs by name, a list each, unpadded, cut
@@ -154,6 +158,13 @@ class Task:
     loss: Callable[[Any, dict[str, Any]], Any] | None = None
     """(model, inputs) → a batch's loss; null: the model's own. Does without what ``reference``
     adds where it is not there: then only time counts."""
+    adapt: (
+        Callable[[PreTrainedTokenizerBase, Mapping[str, Any], Columns], tuple[str, ...]] | None
+    ) = None
+    """(pretrained tokenizer, the model's config, the first ``SAMPLE_ROWS`` train rows) → what a
+    person should know. Settles what of the tokenizer depends on model and data (a prompt, a
+    language), under ``automl`` in its ``init_kwargs``, where it is saved with the tokenizer. Raises
+    CandidateError where the model can't do the task on such data."""
     begin: Callable[[Any, PreTrainedTokenizerBase, Any], None] | None = None
     """(model, tokenizer, encoded train rows): settles what of a model's settings depends on the
     data (how much it may generate). Cheap."""
@@ -166,9 +177,22 @@ class Task:
     """encoded rows → tokens that ``max_length`` limits, by row."""
     prepare: Callable[[Columns], Prepared] | None = None
     """What becomes of the columns read before they are stored: checked, brought to one form."""
+    pick: Callable[[Sequence[str], Mapping[str, str]], Mapping[str, str]] | None = None
+    """(columns that are free, role → column so far) → role → column, where names tell together
+    what none tells alone (two languages)."""
+    constants: Callable[[Mapping[str, str]], Mapping[str, str]] | None = None
+    """Role → column → further roles' values, alike in every row: what the columns' names tell."""
     classes: Callable[[Columns], tuple[str, ...]] | None = None
     """Stored train columns → the labels in their order, where they are more than one role's
     values."""
+
+    def evaluated(self, rows: int) -> int:
+        """Return how many of a validation split's ``rows`` a trial predicts at each evaluation."""
+        return rows if self.evaluation_rows is None else min(rows, self.evaluation_rows)
+
+    def scored(self, rows: int) -> int:
+        """Return how many of a split's ``rows`` a finished model is scored on."""
+        return rows if self.scored_rows is None else min(rows, self.scored_rows)
 
     @property
     def inputs(self) -> tuple[Role, ...]:

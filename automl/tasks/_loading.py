@@ -5,15 +5,35 @@ Heavy libraries are imported inside. Knows no data.
 
 from __future__ import annotations
 
+import json
 import warnings
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import CandidateError
+from automl.tasks._text import load_tokenizer
 
 if TYPE_CHECKING:
-    from automl.tasks import Task
+    from transformers import PreTrainedTokenizerBase
+
+    from automl.tasks import Columns, Task
+
+
+def adapted(
+    task: Task, path: str, trust_remote_code: bool, rows: Callable[[], Columns]
+) -> tuple[PreTrainedTokenizerBase, tuple[str, ...]]:
+    """Return a pretrained folder's tokenizer as the task wants it for the data, and its notes.
+
+    ``rows`` gives the first train rows; it is asked where the task looks at them. Raises
+    CandidateError when the tokenizer can't be loaded, or the model can't do the task on them.
+    """
+    tokenizer = load_tokenizer(path, trust_remote_code)
+    if task.adapt is None:
+        return tokenizer, ()
+    config = json.loads((Path(path) / "config.json").read_bytes())
+    return tokenizer, task.adapt(tokenizer, config, rows())
+
 
 ADAPTER = "adapter"
 """Folder of a best model that holds the adapters it was trained with, in PEFT's format."""

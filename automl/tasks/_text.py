@@ -97,10 +97,26 @@ def load_model(
     knows no such pooling or layers, or when any weight outside the head is missing or of another
     shape: such a model would train from noise without a word.
     """
+    config = load_config(path, hyperparameters, trust_remote_code, settings)
+    model, new = load_weights(auto_class, path, config, trust_remote_code)
+    if lost := sorted(key for key in new if not _in_head(key, model.base_model_prefix)):
+        raise missing(lost)
+    _pooling.pool(model, str(hyperparameters.get("pooling", _pooling.STOCK)))
+    if hyperparameters.get("freeze_embeddings", False):
+        _layers.embeddings(model).requires_grad_(False)
+    return model
+
+
+def load_weights(
+    auto_class: str, path: str, config: PretrainedConfig, trust_remote_code: bool
+) -> tuple[PreTrainedModel, set[str]]:
+    """Return the folder's model in float32, and which of its weights the folder didn't have.
+
+    Raises CandidateError with a plain reason when it can't be loaded.
+    """
     import torch
     import transformers
 
-    config = _load_config(path, hyperparameters, trust_remote_code, settings)
     try:
         model, found = getattr(transformers, auto_class).from_pretrained(
             path,
@@ -113,23 +129,23 @@ def load_model(
         )
     except Exception as error:  # the file is someone else's: whatever it raises is the reason
         raise CandidateError(f"it can't be loaded: {_in_short(error)}") from error
-    new = set(found["missing_keys"]) | {key for key, *_ in found["mismatched_keys"]}
-    if lost := sorted(key for key in new if not _in_head(key, model.base_model_prefix)):
-        raise CandidateError(
-            f"{len(lost)} of its weights are missing or of another shape, e.g. {lost[0]}"
-        )
-    _pooling.pool(model, str(hyperparameters.get("pooling", _pooling.STOCK)))
-    if hyperparameters.get("freeze_embeddings", False):
-        _layers.embeddings(model).requires_grad_(False)
-    return model
+    return model, set(found["missing_keys"]) | {key for key, *_ in found["mismatched_keys"]}
 
 
-def _load_config(
+def missing(lost: Sequence[str]) -> CandidateError:
+    """Return the error that says of weights that they are lost."""
+    return CandidateError(
+        f"{len(lost)} of its weights are missing or of another shape, e.g. {lost[0]}"
+    )
+
+
+def load_config(
     path: str,
     hyperparameters: Mapping[str, Scalar],
     trust_remote_code: bool,
     settings: Mapping[str, Any],
 ) -> PretrainedConfig:
+    """Return the folder's config with what ``hyperparameters`` and ``settings`` ask of it."""
     from transformers import AutoConfig
 
     _check_folder(path)

@@ -82,6 +82,8 @@ def _content(tokenizer: PreTrainedTokenizerBase) -> str:
     else:
         content = {"class": type(tokenizer).__name__, "vocabulary": tokenizer.get_vocab()}
     content["inputs"] = list(tokenizer.model_input_names)
+    if "automl" in tokenizer.init_kwargs:
+        content["automl"] = tokenizer.init_kwargs["automl"]
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

@@ -16,7 +16,10 @@ def floor(spec: FloorSpec) -> ScoreResult:
     columns = {
         split: read_table(Path(path)).to_pydict() for split, path in spec.data.tables.items()
     }
-    asked = {split: columns[split] for split in spec.splits}
+    asked = {
+        split: {role: values[: task.scored_rows] for role, values in columns[split].items()}
+        for split in spec.splits
+    }
     began = time.monotonic()
     predicted = task.floor(columns["train"], asked, spec.data.labels, spec.seed)
     seconds = time.monotonic() - began

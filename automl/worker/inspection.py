@@ -17,8 +17,7 @@ import torch
 from automl import tasks
 from automl.errors import CandidateError
 from automl.jobs import Inspection, InspectResult, InspectSpec, ModelRef
-from automl.tasks import Task
-from automl.tasks._text import load_tokenizer
+from automl.tasks import Task, _loading
 from automl.worker import adapters, failures, models
 
 _TRIED_ROWS = 8
@@ -43,10 +42,10 @@ def _inspect(task: Task, spec: InspectSpec, model: ModelRef) -> Inspection:
 
 
 def _fitting(task: Task, spec: InspectSpec, ref: ModelRef) -> Inspection:
-    tokenizer = load_tokenizer(ref.path, ref.trust_remote_code)
+    columns = {role: [row[role] for row in spec.sample] for role in spec.sample[0]}
+    tokenizer, notes = _loading.adapted(task, ref.path, ref.trust_remote_code, lambda: columns)
     model = task.build(ref.path, spec.labels, {}, ref.trust_remote_code)
     models.check_vocabulary(model, tokenizer)
-    columns = {role: [row[role] for row in spec.sample] for role in spec.sample[0]}
     limit = models.length_limit(model, tokenizer)
     whole = task.encode(columns, tokenizer, models.NO_LIMIT, spec.labels)
     lengths = np.array(task.lengths(whole))
@@ -64,6 +63,8 @@ def _fitting(task: Task, spec: InspectSpec, ref: ModelRef) -> Inspection:
         lengths=_summary(lengths, max_length),
         adapters=room.per_rank,
         head=room.head,
+        target_length=_target_length(model, whole),
+        notes=notes,
     )
 
 
@@ -89,6 +90,12 @@ def _try_quantized(task: Task, model: Any, tokenizer: Any, rows: list[dict[str, 
             f"it can't be trained by qlora: {failures.message(error)}; leave qlora out of "
             "search.space.method"
         ) from error
+
+
+def _target_length(model: Any, encoded: Mapping[str, Sequence[Any]]) -> int:
+    if not model.config.is_encoder_decoder or "labels" not in encoded:
+        return 0
+    return max(len(each) for each in encoded["labels"])
 
 
 def choose_length(lengths: Sequence[int] | np.ndarray, wish: int | None, limit: int) -> int:

@@ -20,7 +20,6 @@ import torch
 from automl import tasks
 from automl.jobs import BatchCost, MeasureResult, MeasureSpec, Timing
 from automl.tasks._layers import embeddings
-from automl.tasks._text import load_tokenizer
 from automl.worker import adapters, cache, device, failures, models, sampling
 from automl.worker.store import Rows
 
@@ -66,12 +65,15 @@ def measure(spec: MeasureSpec) -> MeasureResult:
     best = _best(timings)
     torch.set_num_threads(best.threads)
     peak = bench.peak_memory(size)
+    evaluated = bench.evaluation(size, best.precision)
     return MeasureResult(
         timings=timings,
         batch_size=size,
         peak_memory_bytes=peak,
-        seconds_per_evaluated_row=bench.evaluation(size, best.precision),
-        seconds_per_scored_row=bench.evaluation(size, "fp32"),
+        seconds_per_evaluated_row=evaluated,
+        seconds_per_scored_row=(
+            evaluated if best.precision == "fp32" else bench.evaluation(size, "fp32")
+        ),
         start_seconds=started,
         frozen_share=bench.frozen_share(size, best),
         batches=tuple(bench.costs(spec, size, best)),
@@ -121,7 +123,7 @@ class _Trainee:
 
     def __init__(self, spec: MeasureSpec, chosen: torch.device) -> None:
         self.task = tasks.get(spec.task)
-        self.tokenizer = load_tokenizer(spec.model.path, spec.model.trust_remote_code)
+        self.tokenizer = models.tokenizer(self.task, spec.model, spec.data)
         self.device = chosen
         self.model: Any = self.task.build(
             spec.model.path,
@@ -264,9 +266,12 @@ class _Bench:
     def evaluation(self, batch_size: int, precision: device.Precision) -> float:
         """Return the seconds of evaluating one row."""
         batches = self._batches(batch_size, FEWEST_STEPS)
-        self.trainee.evaluate(batches[0], precision)
-        taken = [self.trainee.evaluate(batch, precision) for batch in batches]
-        return median(taken) / min(batch_size, len(self.rows))
+        size = min(batch_size, len(self.rows))
+        first = self.trainee.evaluate(batches[0], precision)
+        if first > SECONDS:
+            # What generates takes long, and warming up is little of it.
+            return first / size
+        return median(self.trainee.evaluate(batch, precision) for batch in batches) / size
 
     def frozen_share(self, batch_size: int, best: Timing) -> float:
         """Return what a step takes with frozen embeddings, of what it takes without; at most 1."""

@@ -1,18 +1,29 @@
-"""Models and tokenizers by candidate: to be trained, or trained already. Knows no data."""
+"""Models and tokenizers by candidate: to be trained, or trained already."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import nn
 
 from automl.errors import CandidateError
-from automl.jobs import ModelRef
-from automl.tasks import Task, _loading
+from automl.jobs import DataRef, ModelRef
+from automl.tasks import SAMPLE_ROWS, Task, _loading
+from automl.worker import cache
 
 NO_LIMIT = 1_000_000
 """Tokens above which a stated limit means none (tokenizers write 1e30)."""
+
+
+def tokenizer(task: Task, model: ModelRef, data: DataRef) -> Any:
+    """Return a candidate's tokenizer, adapted to the training rows where the task does that."""
+
+    def rows() -> dict[str, list[Any]]:
+        return cache.read_columns(Path(data.tables["train"]), SAMPLE_ROWS)
+
+    return _loading.adapted(task, model.path, model.trust_remote_code, rows)[0]
 
 
 def trained(task: Task, model: ModelRef, device: torch.device) -> Any:
@@ -47,6 +58,15 @@ def length_limit(model: Any, tokenizer: Any) -> int:
             taken = 0 if module.padding_idx is None else module.padding_idx + 1
             limits.append(module.num_embeddings - taken)
     return min(limits)
+
+
+def reach(model: Any, tokenizer: Any, trained_length: int) -> int:
+    """Return the tokens a trained model reads of a text: as many as it can take.
+
+    Where nothing limits it (positions that are relative), those it was trained on.
+    """
+    limit = length_limit(model, tokenizer)
+    return trained_length if limit == NO_LIMIT else limit
 
 
 def check_vocabulary(model: Any, tokenizer: Any) -> None:

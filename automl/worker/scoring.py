@@ -8,10 +8,10 @@ from pathlib import Path
 import torch
 
 from automl import tasks
-from automl.data.tables import read_table
 from automl.jobs import ScoreResult, ScoreSpec, SplitScore
 from automl.tasks._text import load_tokenizer
 from automl.worker import costs, device, models, store
+from automl.worker.cache import read_columns
 from automl.worker.prediction import outputs
 
 
@@ -19,18 +19,19 @@ def score(spec: ScoreSpec) -> ScoreResult:
     """Return the model's scores on ``spec.splits``; ``seconds`` are those of prediction alone.
 
     Texts are read as far as the model can, as a pipeline over the bundle will; training may have
-    cut them earlier to save time.
+    cut them earlier to save time. A model without a limit of its own reads as far as in training.
+    Of a split, the rows that the task scores are the first; which come first depends on content.
     """
     torch.set_num_threads(spec.threads)
     task = tasks.get(spec.task)
     model = models.trained(task, spec.model, device.select(spec.devices))
     tokenizer = load_tokenizer(spec.model.path, spec.model.trust_remote_code)
-    limit = models.length_limit(model, tokenizer)
+    limit = models.reach(model, tokenizer, spec.data.max_length)
     collate, labels = task.collator(tokenizer), spec.data.labels
     splits: dict[str, SplitScore] = {}
     seconds, count = 0.0, 0
     for split in spec.splits:
-        columns = read_table(Path(spec.data.tables[split])).to_pydict()
+        columns = read_columns(Path(spec.data.tables[split]), task.scored_rows)
         rows = store.rows(task.encode(columns, tokenizer, limit, labels))
         began = time.monotonic()
         said = outputs(model, rows, collate, spec.batch_size, task.infer)

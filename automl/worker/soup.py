@@ -97,7 +97,7 @@ class _Judge:
         self.tokenizer = load_tokenizer(first.path, first.trust_remote_code)
         self.collate = self.task.collator(self.tokenizer)
         columns = read_table(Path(spec.data.tables["validation"])).to_pydict()
-        limit = models.length_limit(self.model, self.tokenizer)
+        limit = models.reach(self.model, self.tokenizer, spec.data.max_length)
         most = self.task.evaluation_rows
         columns = {role: values[:most] for role, values in columns.items()}
         targets = self.task.targets(columns, spec.data.labels)

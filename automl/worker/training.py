@@ -22,7 +22,6 @@ from automl.events import Failed, Finished, Paused, Stopped
 from automl.jobs import TrialSpec
 from automl.rundir import TrialDir
 from automl.tasks import Task, _pooling
-from automl.tasks._text import load_tokenizer
 from automl.worker import (
     adapters,
     cache,
@@ -121,7 +120,7 @@ def assemble(
     task = tasks.get(spec.task)
     injected = faults.read(trial, spec.number)
     injected.loading()
-    tokenizer = load_tokenizer(spec.model.path, spec.model.trust_remote_code)
+    tokenizer = models.tokenizer(task, spec.model, spec.data)
     transformers.set_seed(spec.seed)
     model = task.build(
         spec.model.path, spec.data.labels, spec.hyperparameters, spec.model.trust_remote_code

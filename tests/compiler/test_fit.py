@@ -14,9 +14,11 @@ STORIES = {
 }  # fmt: skip
 
 
-def memory(config: dict[str, object], parameters: int, batch: int, length: int) -> float:
+def memory(
+    config: dict[str, object], parameters: int, batch: int, length: int, target: int = 0
+) -> float:
     whole = fit.Trained(parameters)
-    cost = fit.fit(config, whole, batch, length, download_bytes=0, other_bytes=0)
+    cost = fit.fit(config, whole, batch, length, target, download_bytes=0, other_bytes=0)
     return cost.memory_bytes / 1e9
 
 
@@ -40,6 +42,52 @@ def test_the_estimate_lies_just_above_measured_peaks(
 ) -> None:
     """Peaks of whole processes taking two training steps on a CPU, in GB."""
     assert measured <= memory(config, parameters, batch, length) <= 1.15 * measured
+
+
+T5 = {
+    "is_encoder_decoder": True, "d_model": 192, "num_layers": 3, "num_decoder_layers": 3,
+    "num_heads": 6, "d_ff": 768, "vocab_size": 8000, "dropout_rate": 0.1,
+}  # fmt: skip
+BART = {
+    "is_encoder_decoder": True, "d_model": 192, "encoder_layers": 3, "decoder_layers": 3,
+    "encoder_attention_heads": 6, "encoder_ffn_dim": 768, "vocab_size": 8000,
+    "attention_dropout": 0.0,
+}  # fmt: skip
+DEEP = {
+    **T5,
+    "d_model": 256,
+    "num_layers": 4,
+    "num_decoder_layers": 4,
+    "num_heads": 8,
+    "d_ff": 1024,
+}
+WORDY = {**T5, "d_model": 128, "num_layers": 2, "num_decoder_layers": 2, "num_heads": 4,
+         "d_ff": 512, "vocab_size": 32000}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("config", "parameters", "batch", "length", "target", "measured"),
+    [
+        (T5, 4_636_000, 16, 256, 64, 1.65),
+        (BART, 5_046_000, 16, 256, 64, 1.16),
+        (WORDY, 5_015_000, 16, 64, 64, 1.18),
+        (DEEP, 9_394_000, 4, 512, 128, 1.86),
+    ],
+)
+def test_the_estimate_of_an_encoder_decoder_counts_what_it_writes(
+    config: dict[str, object],
+    parameters: int,
+    batch: int,
+    length: int,
+    target: int,
+    measured: float,
+) -> None:
+    """Peaks of whole processes taking two training steps on a CPU, in GB."""
+    estimate = memory(config, parameters, batch, length, target)
+    assert measured <= estimate <= 1.2 * measured
+    assert (
+        fit.affordable_batch(config, parameters, length, int(estimate * 1e9) + 1, target) == batch
+    )
 
 
 def test_the_affordable_batch_is_the_largest_that_fits() -> None:

@@ -22,6 +22,10 @@ M = 1_000_000
         ("electra", 335 * M, 5e-5),
         ("modernbert", 149 * M, 3e-5),
         ("qwen3", 600 * M, 2e-5),
+        ("t5", 60 * M, 2e-4),
+        ("bart", 139 * M, 3e-5),
+        ("marian", 77 * M, 3e-5),
+        ("t5", 4 * M, 1e-3),
     ],
 )
 def test_each_family_and_size_has_its_learning_rate(
@@ -40,6 +44,11 @@ def test_small_data_may_be_trained_longer() -> None:
     many = prior("bert", 22 * M, SMALL_DATA_ROWS)
     assert few.epochs == (2, 3, 10)
     assert many.epochs == (1, 3, 5)
+
+
+def test_an_encoder_decoders_shared_embeddings_are_not_frozen_on_small_data() -> None:
+    assert prior("t5", 60 * M, SMALL_DATA_ROWS - 1).frozen_embeddings == (False,)
+    assert prior("bert", 110 * M, SMALL_DATA_ROWS - 1).frozen_embeddings == (True, False)
 
 
 @given(st.sampled_from(sorted(DECODERS)) | st.text(), st.integers(1, 10**12), st.integers(1, 10**9))

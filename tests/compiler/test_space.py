@@ -18,6 +18,7 @@ from automl.compiler.space import (
 )
 from automl.plan import Parameter
 from automl.recipe.schema import Range
+from automl.tasks._seq2seq import KNOBS
 
 BERT: dict[str, object] = {
     "model_type": "bert",
@@ -298,3 +299,17 @@ def test_three_batch_sizes_tell_of_the_others() -> None:
     assert batch_sizes(space(SMALL, BERT, {"batch_size": 16})) == (16, (16,))
     wished = space(SMALL, BERT, {"batch_size": Range(low=4, high=50)})
     assert batch_sizes(wished) == (32, (4, 32, 50))
+
+
+T5: dict[str, object] = {"model_type": "t5", "dropout_rate": 0.1}
+BART: dict[str, object] = {"model_type": "bart", "classifier_dropout": 0.0}
+
+
+@pytest.mark.parametrize("config", [T5, BART])
+def test_a_task_that_writes_has_no_head_nor_layers_to_choose(config: dict[str, object]) -> None:
+    row = prior(str(config["model_type"]), 60_000_000, 10_000)
+    found = {each.name: each for each in space(row, config, {}, knobs=KNOBS)}
+    assert found["method"].choices == ("full",)
+    assert {"label_smoothing", "dropout"} <= set(found)
+    assert not {"pooling", "head_init", "freeze_embeddings", "layer_decay"} & set(found)
+    assert found["dropout"].default == 0.1

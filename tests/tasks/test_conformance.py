@@ -16,7 +16,6 @@ import pytest
 from automl import documents, tasks
 from automl.jobs import SplitScore
 from automl.tasks import Task, _loading
-from automl.tasks._text import load_tokenizer
 from automl.worker import models
 from automl.worker.prediction import outputs
 from automl.worker.store import rows as stored
@@ -64,7 +63,7 @@ def bench(name: str, benches: dict[str, Bench], tmp_path_factory: pytest.TempPat
         task = tasks.get(name)
         rows = sample(task)
         path = rows.model(tmp_path_factory.mktemp(name))
-        tokenizer = load_tokenizer(str(path))
+        tokenizer, _ = _loading.adapted(task, str(path), False, lambda: rows.columns)
         encoded = stored(task.encode(rows.columns, tokenizer, LENGTH, rows.labels))
         torch.manual_seed(0)
         model = task.build(str(path), rows.labels, {}, False).eval()
