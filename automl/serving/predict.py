@@ -97,7 +97,7 @@ class Predictor:
 def _model(info: BundleInfo, folder: Path, trust: bool, given: Path | None) -> Any:
     task = tasks.get(info.task)
     if info.adapter:
-        return _loading.adapted(task, str(folder), str(base.find(info, given)), trust)
+        return _loading.with_adapters(task, str(folder), str(base.find(info, given)), trust)
     if given is not None:
         hint = f"leave {base.OPTION} out"
         raise InputError(Problem("the bundle is a whole model and needs no other", hint=hint))

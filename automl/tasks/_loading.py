@@ -55,7 +55,7 @@ def trained(task: Task, path: str, trust_remote_code: bool = False, name: str = 
     return model.eval()
 
 
-def adapted(task: Task, path: str, base: str, trust_remote_code: bool = False) -> Any:
+def with_adapters(task: Task, path: str, base: str, trust_remote_code: bool = False) -> Any:
     """Return the model in the folder ``base`` with the adapters in ``path`` merged into it.
 
     In float32, evaluating, on CPU; head and settings are those that lie with the adapters. Raises
