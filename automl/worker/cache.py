@@ -82,6 +82,7 @@ def _content(tokenizer: PreTrainedTokenizerBase) -> str:
     else:
         content = {"class": type(tokenizer).__name__, "vocabulary": tokenizer.get_vocab()}
     content["inputs"] = list(tokenizer.model_input_names)
+    content["template"] = getattr(tokenizer, "chat_template", None)
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
