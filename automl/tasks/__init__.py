@@ -6,7 +6,7 @@ the worker read the same file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -103,6 +103,11 @@ class Task:
     """Hyperparameters, and methods besides ``full``, that make sense for it."""
     lists: str = ""
     """Name of the task that lists of classes, where this one expects one class, make of it."""
+    forms: tuple[tuple[str, ...], ...] = ()
+    """Sets of roles that rows may come in, the richest first, where there are several: of those
+    outside of the one that is there none is read."""
+    asks: tuple[Role, ...] = ()
+    """What a bundle is given, where that is something else than the training data's inputs."""
     together: str = ""
     """Role whose equal values stay on one side of a split."""
     evaluation_rows: int | None = None
@@ -158,6 +163,10 @@ class Task:
     reference: Callable[[Any, Any, Callable[[list[Any]], Any], int], Any] | None = None
     """(untrained model, encoded rows, collator, batch size) → the rows with columns added that only
     the model before training can tell."""
+    respond: Callable[[Any, PreTrainedTokenizerBase, Columns, int], Any] | None = None
+    """(model, tokenizer, columns, max_length) → predictions for rows that a bundle is given, where
+    what is scored is how likely the targets are. ``columns`` come as they were given, not through
+    ``prepare``: raises DataError for what it can't read. Null: ``infer`` and ``decode`` do."""
     keeping: Callable[[Any], AbstractContextManager[None]] = _defaults.as_it_is
     """model → within, the model in training is as it is to be saved."""
     lengths: Callable[[Mapping[str, Sequence[Any]]], list[int]] = _defaults.lengths
@@ -172,6 +181,12 @@ class Task:
     def inputs(self) -> tuple[Role, ...]:
         """The roles that hold what the model is given."""
         return tuple(role for role in self.roles if not role.is_target)
+
+    def asked(self, known: Collection[str]) -> tuple[Role, ...]:
+        """Return the roles that a bundle is given which was trained on the ``known`` ones."""
+        needed = (role for role in self.inputs if role.required and not self.forms)
+        held = {role.name for role in needed}.union(known)
+        return self.asks or tuple(role for role in self.inputs if role.name in held)
 
 
 def metrics(task: Task) -> tuple[Metric, ...]:

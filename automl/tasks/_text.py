@@ -86,11 +86,14 @@ def load_model(
     path: str,
     hyperparameters: Mapping[str, Scalar],
     trust_remote_code: bool,
+    *,
+    new_head: bool = True,
     **settings: Any,
 ) -> PreTrainedModel:
     """Return the folder's model in float32 with a head of ``auto_class``, given ``settings``.
 
-    Head weights that are absent or of another size are drawn from torch's generator. Of the
+    Head weights that are absent or of another size are drawn from torch's generator, unless
+    ``new_head`` says that the head must be there as well. Of the
     hyperparameters, ``dropout`` is the head's, ``pooling`` is ``stock`` or ``mean``,
     ``keep_layers`` leaves the first so many layers, and what ``freeze_embeddings`` names asks for
     no gradient. Raises CandidateError with a plain reason when the config is unreadable, when it
@@ -114,7 +117,9 @@ def load_model(
     except Exception as error:  # the file is someone else's: whatever it raises is the reason
         raise CandidateError(f"it can't be loaded: {_in_short(error)}") from error
     new = set(found["missing_keys"]) | {key for key, *_ in found["mismatched_keys"]}
-    if lost := sorted(key for key in new if not _in_head(key, model.base_model_prefix)):
+    if lost := sorted(
+        key for key in new if not (new_head and _in_head(key, model.base_model_prefix))
+    ):
         raise CandidateError(
             f"{len(lost)} of its weights are missing or of another shape, e.g. {lost[0]}"
         )
