@@ -120,6 +120,12 @@ class Terms:
     """Hyperparameters that make sense for the task, besides the pace of training."""
     smaller: bool = False
     """Whether fewer layers are to be tried: for speed or size."""
+    texts: int = 1
+    """Texts that a row holds."""
+    words: bool = False
+    """Whether the model tells every token's probability."""
+    rate: float = 1.0
+    """Factor of the learning rate that the family's prior knows."""
 
 
 def candidate(
@@ -129,7 +135,7 @@ def candidate(
     if inspection.refused is not None:
         return Refusal(model.reference, inspection.refused)
     family = str(model.config["model_type"])
-    row = prior(family, inspection.parameters, terms.train_rows)
+    row = prior(family, inspection.parameters, terms.train_rows, terms.rate)
     wishes: Mapping[str, Any] = terms.wishes
     parameters = space(row, model.config, wishes, smaller=terms.smaller, knobs=terms.knobs)
     size = variants.sizes(model, inspection.parameters)
@@ -137,10 +143,15 @@ def candidate(
     if isinstance(narrowed, limits.Limit):
         return Refusal(model.reference, _over_limit(narrowed, size))
     affordable = fit.affordable_batch(
-        model.config, inspection.parameters, inspection.max_length, terms.memory_bytes
+        model.config,
+        inspection.parameters,
+        inspection.max_length,
+        terms.memory_bytes,
+        texts=terms.texts,
+        words=terms.words,
     )
     parameters = without_batches_above(narrowed, affordable)
-    cost = _cost(model, inspection, largest_batch(parameters))
+    cost = _cost(model, inspection, largest_batch(parameters), terms)
     reason = _too_big(cost, parameters, affordable, terms)
     if reason is not None:
         return Refusal(model.reference, reason)
@@ -163,13 +174,14 @@ def candidate(
     )
 
 
-def _cost(model: ResolvedModel, inspection: Inspection, batch: int) -> Fit:
+def _cost(model: ResolvedModel, inspection: Inspection, batch: int, terms: Terms) -> Fit:
     files = sum(each.bytes for each in model.files)
     return fit.fit(
         model.config,
         inspection.parameters,
-        batch,
+        batch * terms.texts,
         inspection.max_length,
+        words=terms.words,
         download_bytes=model.download_bytes,
         other_bytes=files - model.weights_bytes,
     )

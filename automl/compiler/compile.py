@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 LIBRARIES = ("accelerate", "automl", "datasets", "optuna", "tokenizers", "torch", "transformers")
 SAMPLE_ROWS = 2000
+WORDS = ("AutoModelForCausalLM", "AutoModelForMaskedLM", "AutoModelForSeq2SeqLM")
+"""Classes of models that tell every token's probability."""
 MOST_REPEATS = 3
 REPEATED_FROM = 8
 """Trials from which the best are trained again with new seeds, unless the recipe says."""
@@ -135,6 +137,9 @@ def _candidates(
         room,
         task.knobs,
         smaller=bool(objectives.quantities(objectives.goal(loaded, task))),
+        texts=task.texts,
+        words=task.auto_class in WORDS,
+        rate=task.rate,
     )
     question = Question(
         task.name,

@@ -15,6 +15,9 @@ STATES = 4
 """Copies of every weight: itself, its gradient, and AdamW's two moments."""
 PROCESS = 500_000_000
 """Bytes of a worker before it loads a model: Python, torch and transformers (measured 467 MB)."""
+LOGITS = 3
+"""Copies of a vocabulary's logits: themselves, their log-probabilities, their gradient (measured
+2.7 to 2.9 on a CPU, 50,000 words)."""
 GATED = ("rms_norm_eps", "hidden_activation")
 """Configuration keys of LLaMA-like and ModernBERT-like families."""
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
@@ -30,23 +33,30 @@ def fit(
     batch: int,
     length: int,
     *,
+    words: bool = False,
     download_bytes: int,
     other_bytes: int,
 ) -> Fit:
     """Return the cost of one process training at ``batch`` texts of ``length`` tokens.
+
+    ``words`` says that the model tells every token's probability, over its whole vocabulary.
 
     ``other_bytes`` are the model's files besides its weights. ``disk_bytes`` is the model as it is
     saved after training: float32 weights and those files.
     """
     weights = parameters * FLOAT
     return Fit(
-        memory_bytes=PROCESS + STATES * weights + activation_bytes(config, batch, length),
+        memory_bytes=PROCESS
+        + STATES * weights
+        + activation_bytes(config, batch, length, words=words),
         download_bytes=download_bytes,
         disk_bytes=weights + other_bytes,
     )
 
 
-def activation_bytes(config: Mapping[str, object], batch: int, length: int) -> int:
+def activation_bytes(
+    config: Mapping[str, object], batch: int, length: int, *, words: bool = False
+) -> int:
     """Return the bytes a forward pass keeps for the backward pass, for a batch of full texts.
 
     Counted per layer and token in floats, after Korthikanti et al. 2022 (section 4.1) with every
@@ -55,7 +65,8 @@ def activation_bytes(config: Mapping[str, object], batch: int, length: int) -> i
     gates, rotated queries and keys, and norms before scaling. With attention dropout, attention on
     a CPU is not fused and holds probabilities per pair of tokens and head. The factors are
     fitted to peaks of two models on a CPU (MiniLM-L6, stories260K); other families and GPUs are
-    unmeasured. 0 where the configuration does not say its width.
+    unmeasured. With ``words`` come the vocabulary's logits, their copies and gradients, which
+    outweigh a small model. 0 where the configuration does not say its width.
     """
     width, layers = _number(config, _WIDTH), _number(config, _LAYERS)
     if not width or not layers:
@@ -64,15 +75,26 @@ def activation_bytes(config: Mapping[str, object], batch: int, length: int) -> i
     gated = any(key in config for key in GATED)
     per_token = 16 * width + 5 * inner if gated else 11 * width + 3 * inner
     per_pair = 3.25 * (_number(config, _HEADS) or 1) if _drops_attention(config) else 0
-    return int(layers * batch * (per_token * length + per_pair * length**2) * FLOAT)
+    inside = layers * (per_token * length + per_pair * length**2)
+    said = LOGITS * _number(config, ("vocab_size",)) * length if words else 0
+    return int(batch * (inside + said) * FLOAT)
 
 
 def affordable_batch(
-    config: Mapping[str, object], parameters: int, length: int, memory_bytes: int
+    config: Mapping[str, object],
+    parameters: int,
+    length: int,
+    memory_bytes: int,
+    *,
+    texts: int = 1,
+    words: bool = False,
 ) -> int:
-    """Return the largest batch whose training fits into ``memory_bytes``; 0 where none does."""
+    """Return the largest batch whose training fits into ``memory_bytes``; 0 where none does.
+
+    ``texts`` is how many of ``length`` tokens a row holds; ``words`` is as in ``fit``.
+    """
     left = memory_bytes - PROCESS - STATES * parameters * FLOAT
-    one = activation_bytes(config, 1, length)
+    one = activation_bytes(config, texts, length, words=words)
     if left < one:
         return 0
     return left // one if one else 1 << 20

@@ -10,7 +10,7 @@ from automl.compiler.hyperparameters import HYPERPARAMETERS, METHOD, Hyperparame
 from automl.compiler.priors import Prior
 from automl.plan import Parameter, Scalar
 from automl.recipe.schema import Range
-from automl.tasks import CLASSIFIER
+from automl.tasks import CLASSIFIER, PREFERENCE
 from automl.tasks._layers import layers as layer_count
 from automl.tasks._pooling import pooling_choices
 
@@ -28,7 +28,7 @@ DROPOUTS = (
 """Configuration keys of families that put a dropout before their classifier."""
 
 
-OPTIONAL = CLASSIFIER
+OPTIONAL = CLASSIFIER | PREFERENCE
 """Hyperparameters that not every task has."""
 FULL: Mapping[str, tuple[Scalar, ...]] = {METHOD: ("full",)}
 """When everything but the method itself is searched."""
@@ -59,8 +59,10 @@ def space(
             continue
         parameter = defaults[name]
         if name in wishes:
-            parameter = _wished(known, parameter, _possible(parameter, wishes[name], config))
-        found.append(parameter if name == METHOD else replace(parameter, when=FULL))
+            wished = _wished(known, parameter, _possible(parameter, wishes[name], config))
+            parameter = replace(wished, when=parameter.when)
+        when = {} if name == METHOD else {**FULL, **parameter.when}
+        found.append(replace(parameter, when=when))
     return tuple(found)
 
 
@@ -104,6 +106,7 @@ def _defaults(
     yield from _pace(prior)
     yield from _structure(prior, config, fewer_layers)
     yield from _regularisation(prior, config)
+    yield from _preference(prior)
 
 
 def _pace(prior: Prior) -> Iterator[Parameter]:
@@ -153,6 +156,15 @@ def _regularisation(prior: Prior, config: Mapping[str, object]) -> Iterator[Para
             if least < drop
             else _fixed("dropout", least, "BERT, Devlin et al. 2019")
         )
+
+
+def _preference(prior: Prior) -> Iterator[Parameter]:
+    """How preferred answers are learnt, and how strongly."""
+    yield _chosen("preference_loss", prior.preference_losses, priors.PREFERENCE_SOURCE)
+    for name, loss in (("beta", "dpo"), ("odds_weight", "orpo")):
+        low, default, high = getattr(prior, name)
+        source, when = priors.PREFERENCE_SOURCE, {"preference_loss": (loss,)}
+        yield Parameter(name, "float", default, low, high, log=True, source=source, when=when)
 
 
 def _fewer(layers: int) -> tuple[int, ...]:

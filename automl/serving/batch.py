@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain, repeat, tee
 from typing import Any
 
-from automl.bundle import BundleInfo
 from automl.errors import DataError
 from automl.serving.output import Answer
 from automl.serving.predict import Predictor
@@ -47,7 +46,7 @@ def _columns(
 ) -> dict[Role, str]:
     """Return the columns of what the bundle was trained to be given, by role."""
     info = predictor.info
-    roles = [role for role in predictor.roles if role.required or _is_there(role, info, first)]
+    roles = [role for role in predictor.roles if role.required or _is_there(predictor, role, first)]
     if pair is not None and len(roles) == 1:
         raise DataError("the bundle was trained on single texts: there is no second column")
     found: dict[Role, str] = {}
@@ -60,9 +59,12 @@ def _columns(
     return found
 
 
-def _is_there(role: Role, info: BundleInfo, row: Row) -> bool:
-    """Whether an optional role was trained on, or the row has a column of its name."""
-    return role.name in info.columns or role.name in row.columns
+def _is_there(predictor: Predictor, role: Role, row: Row) -> bool:
+    """Whether an optional role is expected: it was trained on, or the row has it where it may."""
+    trained = predictor.info.columns.get(role.name)
+    if not predictor.task.asks:
+        return trained is not None
+    return role.name in row.columns or trained in row.columns
 
 
 def _input(row: Row, columns: Mapping[Role, str]) -> dict[str, Any] | None:

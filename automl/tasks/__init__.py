@@ -77,6 +77,9 @@ ENCODER = frozenset({"layer_decay", "freeze_embeddings", "keep_layers", "dropout
 CLASSIFIER = ENCODER | {"probe", "head_init", "pooling", "label_smoothing"}
 """Hyperparameters of a task whose head tells the classes of whole rows."""
 
+PREFERENCE = frozenset({"preference_loss", "beta", "odds_weight"})
+"""Hyperparameters of a task that learns which of two answers is preferred."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
@@ -110,6 +113,12 @@ class Task:
     """What a bundle is given, where that is something else than the training data's inputs."""
     together: str = ""
     """Role whose equal values stay on one side of a split."""
+    texts: int = 1
+    """Texts that a row holds, each of up to ``max_length`` tokens: 2 where they are compared."""
+    usual_length: int | None = None
+    """Tokens that a text is given at most, unless the recipe asks for more; null: the model's."""
+    rate: float = 1.0
+    """Factor of the learning rate at which models of a family are usually trained."""
     evaluation_rows: int | None = None
     """Validation rows that a trial predicts at each evaluation; null: all."""
 
@@ -167,6 +176,8 @@ class Task:
     """(model, tokenizer, columns, max_length) → predictions for rows that a bundle is given, where
     what is scored is how likely the targets are. ``columns`` come as they were given, not through
     ``prepare``: raises DataError for what it can't read. Null: ``infer`` and ``decode`` do."""
+    show: Callable[[Any, PreTrainedTokenizerBase, Columns, int], list[dict[str, Any]]] | None = None
+    """(model, tokenizer, columns, max_length) → what it says to the rows, for a person to read."""
     keeping: Callable[[Any], AbstractContextManager[None]] = _defaults.as_it_is
     """model → within, the model in training is as it is to be saved."""
     lengths: Callable[[Mapping[str, Sequence[Any]]], list[int]] = _defaults.lengths

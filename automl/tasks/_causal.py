@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import CandidateError, DataError
@@ -97,6 +98,12 @@ def conversation_tokens(
     ]
 
 
+def answer_tokens(tokenizer: PreTrainedTokenizerBase, conversation: Sequence[Message]) -> Tokens:
+    """Return the conversation's tokens, those of its last turn learnt."""
+    turn = _chat.last_turn(tokenizer, conversation)
+    return _with_end(_tokens(tokenizer, turn.text, turn.spans), tokenizer)
+
+
 def _marked(tokenizer: Any, conversation: Sequence[Message]) -> Tokens:
     _chat.render(tokenizer, conversation)  # for its error, which names the conversation
     found = tokenizer.apply_chat_template(
@@ -122,7 +129,7 @@ def _piecewise(tokenizer: Any, text: str, spans: Sequence[tuple[int, int]]) -> T
     ids: list[int] = []
     learnt: list[bool] = []
     ends = [0, *(place for span in spans for place in span), len(text)]
-    for number, (start, stop) in enumerate(zip(ends, ends[1:], strict=False)):
+    for number, (start, stop) in enumerate(pairwise(ends)):
         piece = tokenizer(text[start:stop], add_special_tokens=False)["input_ids"]
         ids += piece
         learnt += [number % 2 == 1] * len(piece)
@@ -143,12 +150,12 @@ def text_tokens(tokenizer: Any, text: str) -> Tokens:
 
     A tokenizer without a token for beginnings begins with its end, as GPT-2's texts do.
     """
-    ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    found = list(tokenizer(text, add_special_tokens=False)["input_ids"])
     begins = tokenizer.bos_token_id
     begins = tokenizer.eos_token_id if begins is None else begins
     before = [] if begins is None else [begins]
     after = [] if tokenizer.eos_token_id is None else [tokenizer.eos_token_id]
-    ids = [*before, *ids, *after]
+    ids = [*before, *found, *after]
     return Tokens(ids, [False, *[True] * (len(ids) - 1)])
 
 
@@ -167,10 +174,14 @@ def windows(tokens: Tokens, length: int) -> Iterator[Tokens]:
 
 
 def cut(tokens: Tokens, length: int) -> Tokens:
-    """Return the first ``length`` tokens; the last where the first hold nothing to learn."""
-    if any(tokens.learnt[1:length]):
-        return Tokens(tokens.ids[:length], tokens.learnt[:length])
-    return Tokens(tokens.ids[-length:], [False, *tokens.learnt[-length:][1:]])
+    """Return ``length`` of the tokens: what is given loses its beginning, down to half of them.
+
+    Where that is not enough, what is learnt loses its end.
+    """
+    given = next((at for at, told in enumerate(tokens.learnt) if told), len(tokens.ids))
+    start = max(0, min(len(tokens.ids) - length, given - length // 2))
+    stop = start + length
+    return Tokens(tokens.ids[start:stop], tokens.learnt[start:stop])
 
 
 def told_bytes(tokenizer: Any, whole: Tokens, kept: Tokens, said: Sequence[str]) -> int:
@@ -312,3 +323,16 @@ def prompted(prompt: Any, more: Any = None) -> list[Message]:
     if str(addition).strip():
         found[-1] = {**found[-1], "content": f"{found[-1]['content']}\n\n{addition}"}
     return found
+
+
+def show(
+    model: Any, tokenizer: Any, conversations: Sequence[Sequence[Message]], limit: int
+) -> list[dict[str, Any]]:
+    """Return what was asked, what should be answered and what the model says, a row each."""
+    prompts = [prompt_ids(tokenizer, each[:-1]) for each in conversations]
+    said = generate(model, tokenizer, prompts, limit)
+    return [
+        {"given": each[-2]["content"] if len(each) > 1 else "",
+         "expected": each[-1]["content"], "said": answer}
+        for each, answer in zip(conversations, said, strict=True)
+    ]  # fmt: skip

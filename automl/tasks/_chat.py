@@ -153,21 +153,24 @@ def rendered(tokenizer: PreTrainedTokenizerBase, conversation: Sequence[Message]
     seldom mark it. A template that renders earlier turns otherwise than last ones (leaving out
     thoughts, say) gives a text for each turn, as the model will meet it.
     """
+    turns = [
+        last_turn(tokenizer, conversation[: number + 1])
+        for number, message in enumerate(conversation)
+        if message["role"] == ASSISTANT
+    ]
+    whole = turns[-1].text
+    if not all(whole.startswith(turn.text) for turn in turns):
+        return turns
+    return [Rendered(whole, tuple(span for turn in turns for span in turn.spans))]
+
+
+def last_turn(tokenizer: PreTrainedTokenizerBase, conversation: Sequence[Message]) -> Rendered:
+    """Return the conversation as text up to the end of its last turn, and where that one stands."""
+    before = render(tokenizer, conversation[:-1], ask=True) if len(conversation) > 1 else ""
     whole = render(tokenizer, conversation)
-    spans: list[tuple[int, int]] = []
-    single: list[Rendered] = []
-    keeps = True
-    for number, message in enumerate(conversation):
-        if message["role"] != ASSISTANT:
-            continue
-        before = render(tokenizer, conversation[:number], ask=True) if number else ""
-        upto = render(tokenizer, conversation[: number + 1])
-        keeps = keeps and upto.startswith(before) and whole.startswith(upto)
-        begins = _agreeing(before, upto)
-        span = begins, _end(upto, begins, tokenizer.eos_token)
-        spans.append(span)
-        single.append(Rendered(upto[: span[1]], (span,)))
-    return [Rendered(whole[: spans[-1][1]], tuple(spans))] if keeps else single
+    begins = _agreeing(before, whole)
+    ends = _end(whole, begins, tokenizer.eos_token)
+    return Rendered(whole[:ends], ((begins, ends),))
 
 
 def _agreeing(one: str, other: str) -> int:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _BYTES = "bytes"
 """Encoded column: bytes of what is learnt of a row, with its first piece."""
 _SHOWN = 10
+_WORDS = 8
+"""Words of a text that the model is shown going on with."""
 _USAGE = """\
 from transformers import pipeline
 
@@ -268,6 +270,19 @@ def _respond(
     return _causal.generate(model, tokenizer, prompts, max_length)
 
 
+def _show(
+    model: Any, tokenizer: PreTrainedTokenizerBase, columns: Columns, max_length: int
+) -> list[dict[str, Any]]:
+    """Return what it says to the first words of each text, or to all but the last turn."""
+    from automl.tasks import _causal
+
+    if "text" in columns:
+        given = [" ".join(text.split()[:_WORDS]) for text in columns["text"]]
+        said = _respond(model, tokenizer, {"text": given}, max_length)
+        return [{"given": one, "said": other} for one, other in zip(given, said, strict=True)]
+    return _causal.show(model, tokenizer, list(_conversations(columns)), max_length)
+
+
 def _answers(said: Sequence[str], labels: Labels, top: int) -> list[dict[str, Any]]:
     return [{"completion": text} for text in said]
 
@@ -328,6 +343,7 @@ TASK = Task(
     objective="bits_per_byte",
     floor_description="an n-gram model of up to 5 bytes before each (interpolated Kneser-Ney)",
     knobs=frozenset(),
+    usual_length=1024,
     encode=_encode,
     build=_build,
     targets=_targets,
@@ -343,5 +359,6 @@ TASK = Task(
     begin=_begin,
     prepare=_prepare,
     respond=_respond,
+    show=_show,
 )
 """What follows in a text, or what an assistant answers."""

@@ -50,15 +50,21 @@ def _fitting(task: Task, spec: InspectSpec, ref: ModelRef) -> Inspection:
     limit = models.length_limit(model, tokenizer)
     whole = task.encode(columns, tokenizer, models.NO_LIMIT, spec.labels)
     lengths = np.array(task.lengths(whole))
-    max_length = choose_length(lengths, spec.max_length, limit)
-    _try(task, model, tokenizer, _longest(task, spec, columns, tokenizer, max_length))
+    usual = min(limit, task.usual_length or limit) if spec.max_length is None else limit
+    max_length = choose_length(lengths, spec.max_length, usual)
+    encoded = task.encode(columns, tokenizer, max_length, spec.labels)
+    _try(task, model, tokenizer, _longest(task, encoded))
     return Inspection(
         ref.id,
         refused=None,
         parameters=models.parameters(model),
         max_length=max_length,
-        lengths=_summary(lengths, max_length),
+        lengths=_summary(lengths, max_length, whole=_count(encoded) > _count(whole)),
     )
+
+
+def _count(encoded: Mapping[str, Sequence[Any]]) -> int:
+    return len(next(iter(encoded.values())))
 
 
 def choose_length(lengths: Sequence[int] | np.ndarray, wish: int | None, limit: int) -> int:
@@ -71,24 +77,18 @@ def choose_length(lengths: Sequence[int] | np.ndarray, wish: int | None, limit: 
     return min(max(wish, _ROUND_TO), limit)
 
 
-def _summary(lengths: np.ndarray, max_length: int) -> dict[str, float]:
+def _summary(lengths: np.ndarray, max_length: int, *, whole: bool) -> dict[str, float]:
+    """``whole`` says that long texts become several rows instead of being cut."""
     return {
         "p50": float(np.percentile(lengths, 50)),
         "p95": float(np.percentile(lengths, 95)),
         "max": float(lengths.max()),
-        "truncated_share": float((lengths > max_length).mean()),
+        "truncated_share": 0.0 if whole else float((lengths > max_length).mean()),
     }
 
 
-def _longest(
-    task: Task,
-    spec: InspectSpec,
-    columns: Mapping[str, Sequence[Any]],
-    tokenizer: Any,
-    max_length: int,
-) -> list[dict[str, Any]]:
+def _longest(task: Task, encoded: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """Return a few encoded rows, the longest of the sample among them."""
-    encoded = task.encode(columns, tokenizer, max_length, spec.labels)
     lengths = task.lengths(encoded)
     order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
     return [{name: values[row] for name, values in encoded.items()} for row in order[:_TRIED_ROWS]]
