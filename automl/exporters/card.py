@@ -234,12 +234,12 @@ def _limits(delivery: Delivery, candidate: Candidate) -> list[str]:
 
 
 def _truncation(candidate: Candidate, limit: int) -> str:
-    if candidate.lengths and candidate.lengths.max > candidate.max_length:
-        if not candidate.lengths.truncated_share:
-            return (
-                f"It reads up to {limit} tokens at once; longer texts were learnt in pieces of "
-                f"{candidate.max_length}, nothing of them lost."
-            )
+    lengths = candidate.lengths
+    if lengths and lengths.max > candidate.max_length and not lengths.truncated_share:
+        return (
+            f"It reads up to {limit} tokens at once; longer texts were learnt in pieces of "
+            f"{candidate.max_length}, nothing of them lost."
+        )
     cut = f"Texts are cut at {limit} tokens"
     if limit != candidate.max_length:
         cut += f", in training at {candidate.max_length}"

@@ -111,7 +111,7 @@ class _Stream:
         places = np.arange(len(self.symbols))
         for back in range(1, length + 1):
             inside = places - back >= self.starts
-            before = np.where(inside, self.symbols[places - back], _END)
+            before = np.where(inside, self.symbols[np.maximum(places - back, 0)], _END)
             found = found * SYMBOLS + before
         return found
 

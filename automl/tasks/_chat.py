@@ -168,12 +168,12 @@ def last_turn(tokenizer: PreTrainedTokenizerBase, conversation: Sequence[Message
     """Return the conversation as text up to the end of its last turn, and where that one stands."""
     before = render(tokenizer, conversation[:-1], ask=True) if len(conversation) > 1 else ""
     whole = render(tokenizer, conversation)
-    begins = _agreeing(before, whole)
+    begins = agreeing(before, whole)
     ends = _end(whole, begins, tokenizer.eos_token)
     return Rendered(whole[:ends], ((begins, ends),))
 
 
-def _agreeing(one: str, other: str) -> int:
+def agreeing(one: str, other: str) -> int:
     """Return how many characters the two begin with alike."""
     if other.startswith(one):
         return len(one)

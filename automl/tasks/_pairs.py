@@ -5,7 +5,6 @@ A judgement is two numbers a row, of the chosen and of the rejected answer; the 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -104,9 +103,9 @@ def _texts(given: Any, one: str, other: str) -> tuple[Any, str, str]:
         return given, one[size:].lstrip(), other[size:].lstrip()
     if given is not None:
         return given, one, other
-    common = os.path.commonprefix([one, other])
+    common = one[: _chat.agreeing(one, other)]
     turn = common.rfind(_TURN)
-    size = turn + len(_TURN) if turn >= 0 else len(common.rstrip()) and _word_end(common)
+    size = turn + len(_TURN) if turn >= 0 else _word_end(common)
     return (common[:size].strip() or None), one[size:].lstrip(), other[size:].lstrip()
 
 
@@ -184,7 +183,7 @@ def together(judged: Any) -> np.ndarray:
     """Return a batch's judgements, chosen first, as float32 of shape (rows, 2)."""
     import torch
 
-    found: np.ndarray = torch.stack(judged.float().chunk(2), dim=1).cpu().numpy()
+    found: np.ndarray = torch.stack(judged.detach().float().chunk(2), dim=1).cpu().numpy()
     return found
 
 

@@ -152,7 +152,7 @@ def _infer(model: Any, inputs: dict[str, Any]) -> np.ndarray:
     from automl.tasks import _causal
 
     said, tokens, right = _causal.in_parts(_causal.row_sums, model, inputs)
-    columns = [-said.float().cpu().numpy(), tokens.cpu().numpy(), right.cpu().numpy()]
+    columns = [-said.detach().float().cpu().numpy(), tokens.cpu().numpy(), right.cpu().numpy()]
     return np.stack(columns, axis=1).astype(np.float32)
 
 
