@@ -253,6 +253,8 @@ class ScoreResult:
     costs: Mapping[str, float] = field(default_factory=dict)
     """What prediction costs: ``latency_ms`` (one row at a time), ``parameters``, ``disk`` (bytes of
     the weights); empty for a floor."""
+    samples: tuple[Mapping[str, Any], ...] = ()
+    """What the model said to a few rows, where it generates: each by ``given`` and ``said``."""
     schema: Literal["automl/score-result"] = "automl/score-result"
     version: int = 1
 

@@ -204,6 +204,11 @@ def _tokens(candidate: Candidate) -> str:
     found = candidate.lengths
     if found is None:
         return cut
+    if not found.truncated_share and found.max > candidate.max_length:
+        return (
+            f"texts in pieces of up to {candidate.max_length} tokens, nothing cut "
+            f"(p50 {found.p50}, p95 {found.p95}, longest {found.max})"
+        )
     return (
         f"{cut}: {found.truncated_share:.1%} are longer (p50 {found.p50}, p95 {found.p95}, "
         f"longest {found.max})"

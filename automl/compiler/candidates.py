@@ -122,6 +122,12 @@ class Terms:
     precision: str = "auto"
     smaller: bool = False
     """Whether fewer layers are to be tried: for speed or size."""
+    texts: int = 1
+    """Texts that a row holds."""
+    words: bool = False
+    """Whether the model tells every token's probability."""
+    rate: float = 1.0
+    """Factor of the learning rate that the family's prior knows."""
 
 
 def candidate(
@@ -138,7 +144,7 @@ def candidate(
     family = str(model.config["model_type"])
     if terms.precision == "fp16" and family in OVERFLOWING:
         return Refusal(model.reference, f"a {family} overflows in fp16: write precision: bf16")
-    row = prior(family, inspection.parameters, terms.train_rows)
+    row = prior(family, inspection.parameters, terms.train_rows, terms.rate)
     parameters = _space(row, model, inspection, terms)
     size = variants.sizes(model, inspection.parameters)
     narrowed = variants.within(parameters, size, terms.limits)
@@ -147,7 +153,7 @@ def candidate(
     trained = _dearest(narrowed, inspection)
     affordable = _affordable(model, inspection, trained, terms)
     parameters = without_batches_above(narrowed, affordable)
-    cost = _cost(model, inspection, trained, largest_batch(parameters))
+    cost = _cost(model, inspection, trained, largest_batch(parameters), terms)
     reason = _too_big(cost, parameters, affordable, terms)
     if reason is not None:
         return Refusal(model.reference, reason)
@@ -217,18 +223,27 @@ def _affordable(
     model: ResolvedModel, inspection: Inspection, trained: fit.Trained, terms: Terms
 ) -> int:
     return fit.affordable_batch(
-        model.config, trained, inspection.max_length, terms.memory_bytes, inspection.target_length
+        model.config,
+        trained,
+        inspection.max_length,
+        terms.memory_bytes,
+        inspection.target_length,
+        texts=terms.texts,
+        words=terms.words,
     )
 
 
-def _cost(model: ResolvedModel, inspection: Inspection, trained: fit.Trained, batch: int) -> Fit:
+def _cost(
+    model: ResolvedModel, inspection: Inspection, trained: fit.Trained, batch: int, terms: Terms
+) -> Fit:
     files = sum(each.bytes for each in model.files)
     return fit.fit(
         model.config,
         trained,
-        batch,
+        batch * terms.texts,
         inspection.max_length,
         inspection.target_length,
+        words=terms.words,
         download_bytes=model.download_bytes,
         other_bytes=files - model.weights_bytes,
     )

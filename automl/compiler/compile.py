@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from automl.data.load import LoadedData
 
 LIBRARIES = ("accelerate", "automl", "datasets", "optuna", "tokenizers", "torch", "transformers")
+WORDS = ("AutoModelForCausalLM", "AutoModelForMaskedLM")
+"""Classes of models that tell the probability of every token they read."""
 MOST_REPEATS = 3
 REPEATED_FROM = 8
 """Trials from which the best are trained again with new seeds, unless the recipe says."""
@@ -137,6 +139,9 @@ def _candidates(
         task.knobs,
         loaded.recipe.devices.precision,
         smaller=bool(objectives.quantities(objectives.goal(loaded, task))),
+        texts=task.texts,
+        words=task.auto_class in WORDS,
+        rate=task.rate,
     )
     question = Question(
         task.name,

@@ -18,11 +18,12 @@ QUANTIZED = 0.6
 """Bytes of a weight in four bits, with its share of the scales."""
 PROCESS = 500_000_000
 """Bytes of a worker before it loads a model: Python, torch and transformers (measured 467 MB)."""
+LOGITS = 3
+"""Copies of a vocabulary's logits: themselves, their log-probabilities, their gradient (measured
+2.7 to 2.9 on a CPU, 50,000 words)."""
 GATED = ("rms_norm_eps", "hidden_activation")
 """Configuration keys of LLaMA-like and ModernBERT-like families."""
 _ATTENTION_DROPOUT = ("attention_probs_dropout_prob", "attention_dropout", "attn_pdrop")
-LOGITS = 3
-"""Copies of a decoder's logits: themselves, their log-softmax, its gradient."""
 WRITING = 1.5
 """What encoder-decoders hold of what is counted for encoders: position biases for every pair of
 tokens, dropout in more places (measured on T5 and BART; their classes vary)."""
@@ -30,6 +31,7 @@ _WIDTH = ("hidden_size", "d_model", "dim", "n_embd")
 _LAYERS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "encoder_layers")
 _DECODER_LAYERS = ("num_decoder_layers", "decoder_layers", *_LAYERS)
 _HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "encoder_attention_heads")
+_VOCABULARY = ("vocab_size",)
 _INNER = ("intermediate_size", "hidden_dim", "d_ff", "n_inner", "ffn_dim", "encoder_ffn_dim")
 
 
@@ -66,17 +68,20 @@ def fit(
     length: int,
     target_length: int = 0,
     *,
+    words: bool = False,
     download_bytes: int,
     other_bytes: int,
 ) -> Fit:
     """Return the cost of one process training at ``batch`` texts of ``length`` tokens.
 
-    ``target_length`` is the tokens a decoder is to say of each; 0 where there is none.
+    ``target_length`` is the tokens a decoder is to say of each; 0 where there is none. ``words``
+    says that the model tells the probability of every token it reads, over its whole vocabulary.
+
     ``other_bytes`` are the model's files besides its weights. ``disk_bytes`` is the model as it is
     saved after training: float32 weights and those files.
     """
     weights = trained.parameters * FLOAT
-    training = trained.bytes + activation_bytes(config, batch, length, target_length)
+    training = trained.bytes + activation_bytes(config, batch, length, target_length, words=words)
     return Fit(
         memory_bytes=PROCESS + int(max(training, trained.merged_bytes)),
         download_bytes=download_bytes,
@@ -85,7 +90,12 @@ def fit(
 
 
 def activation_bytes(
-    config: Mapping[str, object], batch: int, length: int, target_length: int = 0
+    config: Mapping[str, object],
+    batch: int,
+    length: int,
+    target_length: int = 0,
+    *,
+    words: bool = False,
 ) -> int:
     """Return the bytes a forward pass keeps for the backward pass, for a batch of full texts.
 
@@ -96,7 +106,8 @@ def activation_bytes(
     a CPU is not fused and holds probabilities per pair of tokens and head. The factors are
     fitted to peaks of two models on a CPU (MiniLM-L6, stories260K); other families and GPUs are
     unmeasured. A decoder beside the encoder attends twice, to itself and to the text, and its
-    logits over the vocabulary are held too. 0 where the configuration does not say its width.
+    logits over the vocabulary are held too; with ``words`` those of every token that is read. They
+    outweigh a small model. 0 where the configuration does not say its width.
     """
     width, layers = _number(config, _WIDTH), _number(config, _LAYERS)
     if not width or not layers:
@@ -106,26 +117,35 @@ def activation_bytes(
     per_token = 16 * width + 5 * inner if gated else 11 * width + 3 * inner
     per_pair = 3.25 * (_number(config, _HEADS) or 1) if _drops_attention(config) else 0
     floats = layers * (per_token * length + per_pair * length**2)
+    if words:
+        floats += LOGITS * _number(config, _VOCABULARY) * length
     if target_length:
         again = _number(config, _DECODER_LAYERS)
         attending = 6 * width * target_length + 2 * width * length
         pairs = per_pair * target_length * (target_length + length)
         floats += again * (per_token * target_length + attending + pairs)
-        floats += LOGITS * target_length * _number(config, ("vocab_size",))
+        floats += LOGITS * target_length * _number(config, _VOCABULARY)
         floats *= WRITING
     return int(batch * floats * FLOAT)
 
 
 def affordable_batch(
     config: Mapping[str, object],
+    config: Mapping[str, object],
     trained: Trained,
     length: int,
     memory_bytes: int,
     target_length: int = 0,
+    *,
+    texts: int = 1,
+    words: bool = False,
 ) -> int:
-    """Return the largest batch whose training fits into ``memory_bytes``; 0 where none does."""
+    """Return the largest batch whose training fits into ``memory_bytes``; 0 where none does.
+
+    ``texts`` is how many of ``length`` tokens a row holds; the rest is as in ``fit``.
+    """
     left = memory_bytes - PROCESS - trained.bytes
-    one = activation_bytes(config, 1, length, target_length)
+    one = activation_bytes(config, texts, length, target_length, words=words)
     if left < one or memory_bytes - PROCESS < trained.merged_bytes:
         return 0
     return int(left // one) if one else 1 << 20

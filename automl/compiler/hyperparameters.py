@@ -127,6 +127,19 @@ HYPERPARAMETERS = {
             "max_grad_norm", "float", "norm gradients are clipped to; 0 clips nothing", 0.0, 1e6
         ),
         Hyperparameter("dropout", "float", "dropout before the classifier", 0.0, 0.9),
+        Hyperparameter(
+            "preference_loss",
+            "choice",
+            "how preferred answers are learnt: dpo against the model before training, orpo along "
+            "with what they say",
+            choices=("dpo", "orpo"),
+        ),
+        Hyperparameter(
+            "beta", "float", "DPO: how far the model is held to what it was before", 1e-3, 10.0
+        ),
+        Hyperparameter(
+            "odds_weight", "float", "ORPO: what the odds of the two answers weigh", 1e-3, 10.0
+        ),
     )
 }
 """By name, in the order of the search space: the method first, which the others depend on."""

@@ -87,6 +87,12 @@ class Prior:
     """Low, default, high."""
     decay_source: str = "AutoGluon-MM; Quick-Tune"
     """Where the layer-wise decay comes from."""
+    preference_losses: tuple[str, ...] = ("dpo", "orpo")
+    """Default first."""
+    beta: tuple[float, float, float] = (0.03, 0.1, 0.5)
+    """DPO's; low, default, high, searched in the logarithm."""
+    odds_weight: tuple[float, float, float] = (0.05, 0.1, 0.5)
+    """ORPO's; low, default, high, searched in the logarithm."""
     methods: tuple[str, ...] = ("full", "probe")
     """Default first; larger models have ``BY_SIZE``."""
 
@@ -150,6 +156,7 @@ POOLING_SOURCE = "own runs: on banking77 (1,000 rows) mean .80, stock .64 on Min
 HEAD_SOURCE = "Kumar et al. 2022; own runs: .83 after an epoch, .58 from a random head"
 FREEZING_SOURCE = "own runs: .86 frozen, .85 trained (875 rows), in half the time on a CPU"
 LAYERS_SOURCE = "all layers; fewer where the objective or a limit asks for speed or size"
+PREFERENCE_SOURCE = "Rafailov et al. 2023 (DPO); Hong et al. 2024 (ORPO); TRL's defaults"
 SMALL_DATA_ROWS = 2000
 SMALL_DATA_EPOCHS = (2, 3, 10)
 """Fewer than 2,000 rows are few steps an epoch: longer training is what makes small-data
@@ -215,14 +222,19 @@ PRIORS = (
 """The first row whose families and size match holds."""
 
 
-def prior(family: str, parameters: int, train_rows: int) -> Prior:
-    """Return the row for a model of ``family`` with ``parameters`` weights on ``train_rows``."""
+def prior(family: str, parameters: int, train_rows: int, rate: float = 1.0) -> Prior:
+    """Return the row for a model of ``family`` with ``parameters`` weights on ``train_rows``.
+
+    ``rate`` is the task's factor of the learning rate.
+    """
     found = next(
         row
         for row in PRIORS
         if (not row.families or family in row.families) and parameters <= row.largest
     )
     found = replace(found, methods=next(of for most, of in BY_SIZE if parameters <= most))
+    if rate != 1.0:
+        found = replace(found, learning_rate=rate * found.learning_rate)
     if train_rows < SMALL_DATA_ROWS:
         low, default, high = (
             max(pair) for pair in zip(found.epochs, SMALL_DATA_EPOCHS, strict=True)

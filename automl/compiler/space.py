@@ -11,7 +11,7 @@ from automl.compiler.hyperparameters import HYPERPARAMETERS, METHOD, Hyperparame
 from automl.compiler.priors import Prior
 from automl.plan import Parameter, Scalar
 from automl.recipe.schema import Range
-from automl.tasks import ADAPTING, CLASSIFIER
+from automl.tasks import ADAPTING, CLASSIFIER, PREFERENCE
 from automl.tasks._layers import layers as layer_count
 from automl.tasks._pooling import pooling_choices
 
@@ -30,7 +30,7 @@ DROPOUTS = (
 """Configuration keys of families that put a dropout before their classifier."""
 
 
-OPTIONAL = CLASSIFIER
+OPTIONAL = CLASSIFIER | PREFERENCE
 """Hyperparameters that not every task has."""
 TRAINED = ("full", *ADAPTING)
 """Methods that train layers: under which everything but the method itself is searched."""
@@ -95,7 +95,7 @@ def _method(prior: Prior, wishes: Mapping[str, Entry], able: Collection[str]) ->
 
 
 def _when(parameter: Parameter, method: Parameter) -> Mapping[str, tuple[Scalar, ...]] | None:
-    """The methods under which the parameter is searched, or None where none of them is tried.
+    """When the parameter is searched, the methods among that, or None where none of them is tried.
 
     A space that only probes holds what full training would have, which others count with.
     """
@@ -104,7 +104,7 @@ def _when(parameter: Parameter, method: Parameter) -> Mapping[str, tuple[Scalar,
     able: Collection[Scalar] = parameter.when.get(METHOD, APPLIES.get(parameter.name, TRAINED))
     tried = set(method.choices) if set(method.choices) != {"probe"} else {"full"}
     found = tuple(each for each in TRAINED if each in able and each in tried)
-    return {METHOD: found} if found else None
+    return {**parameter.when, METHOD: found} if found else None
 
 
 def has_dropout(config: Mapping[str, object]) -> bool:
@@ -152,6 +152,7 @@ def _defaults(
     yield from _adapters(prior, targets)
     yield from _structure(prior, config, fewer_layers)
     yield from _regularisation(prior, config)
+    yield from _preference(prior)
 
 
 def _pace(prior: Prior) -> Iterator[Parameter]:
@@ -225,6 +226,15 @@ def _regularisation(prior: Prior, config: Mapping[str, object]) -> Iterator[Para
             if least < drop
             else _fixed("dropout", least, "BERT, Devlin et al. 2019")
         )
+
+
+def _preference(prior: Prior) -> Iterator[Parameter]:
+    """How preferred answers are learnt, and how strongly."""
+    yield _chosen("preference_loss", prior.preference_losses, priors.PREFERENCE_SOURCE)
+    for name, loss in (("beta", "dpo"), ("odds_weight", "orpo")):
+        low, default, high = getattr(prior, name)
+        source, when = priors.PREFERENCE_SOURCE, {"preference_loss": (loss,)}
+        yield Parameter(name, "float", default, low, high, log=True, source=source, when=when)
 
 
 def _fewer(layers: int) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from automl.data import nested
 from automl.data.part import Part, listed
 from automl.errors import DataError, Problem
 from automl.recipe.loaded import LoadedRecipe
-from automl.tasks import Role
+from automl.tasks import Role, Task
 
 SAMPLE = 2000
 """Rows of the first file looked at to tell columns apart by their values."""
@@ -97,6 +97,22 @@ def resolve(
         raise DataError(_ambiguous(loaded, roles, names, found, looks, parts[0]))
     _take_named(optional, free, found)
     return {role.name: found[role.name] for role in roles if role.name in found}
+
+
+def of_form(loaded: LoadedRecipe, task: Task, parts: Sequence[Part]) -> tuple[Role, ...]:
+    """Return the roles of the task's first form that is there, by name or as the recipe says.
+
+    Where none is, the last form that has what the recipe names: what it lacks is then told.
+    """
+    if not task.forms:
+        return task.roles
+    said, names = loaded.recipe.data.columns, _all_names(parts)
+    forms = [tuple(role for role in task.roles if role.name in form) for form in task.forms]
+    able = [form for form in forms if set(said) <= {role.name for role in form}]
+    for form in able:
+        if all(role.name in said or _named(role, names) for role in form if role.required):
+            return form
+    return able[-1] if able else task.roles
 
 
 def _may_be_guessed(role: Role, roles: Sequence[Role], said: Mapping[str, str]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import PurePosixPath
 
@@ -10,6 +10,7 @@ from automl.data.columnar import read_arrow, read_parquet
 from automl.data.delimited import read_delimited
 from automl.data.jsonrows import read_json
 from automl.data.part import Part, Target, refused
+from automl.data.plaintext import read_plain
 from automl.data.streams import DAMAGED
 
 READERS: dict[str, Callable[[Target], Part]] = {
@@ -21,16 +22,25 @@ READERS: dict[str, Callable[[Target], Part]] = {
     ".parquet": read_parquet,
     ".arrow": read_arrow,
     ".feather": read_arrow,
+    ".txt": read_plain,
 }
-_ZIPPED = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+_ZIPPED = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt")
+PLAIN = ".txt"
 SUFFIXES = f"{' '.join(READERS)}, the text ones also with .gz"
 """The supported file names, for error texts."""
 
 
-def is_data(path: str) -> bool:
-    """Return whether the file's name calls for a reader; hidden files and folders do not."""
-    hidden = any(part.startswith((".", "__")) for part in PurePosixPath(path).parts if part != "..")
-    return _suffix(path) is not None and not hidden
+def data_files(paths: Iterable[str]) -> list[str]:
+    """Return those whose name calls for a reader; hidden files and folders do not.
+
+    Plain text counts only where nothing else is there: beside data it is a licence or a note.
+    """
+    known = [path for path in paths if _suffix(path) is not None and not _is_hidden(path)]
+    return [path for path in known if _suffix(path) != PLAIN] or known
+
+
+def _is_hidden(path: str) -> bool:
+    return any(part.startswith((".", "__")) for part in PurePosixPath(path).parts if part != "..")
 
 
 def has_data_suffix(path: str) -> bool:

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 
-from automl.data.formats import SUFFIXES, is_data
+from automl.data.formats import SUFFIXES, data_files
 from automl.data.part import listed, refused
 from automl.data.splitnames import WORDS, picked
 
@@ -115,7 +115,7 @@ def choose(
 
     Raises DataError where no file can be read, none is meant, or the split is not among them.
     """
-    known = [path for path in paths if is_data(path)]
+    known = data_files(paths)
     if not known:
         raise refused(
             f"data set {repository} holds no file that can be read",

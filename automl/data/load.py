@@ -149,7 +149,8 @@ def _placed(loaded: LoadedRecipe, location: Location) -> Iterator[None]:
 def _columns(
     loaded: LoadedRecipe, task: Task, reads: Sequence[_Read]
 ) -> tuple[Task, dict[str, str]]:
-    found = columns.resolve(loaded, task.roles, _parts(reads, "train"), task.pick)
+    roles = columns.of_form(loaded, task, _parts(reads, "train"))
+    found = columns.resolve(loaded, roles, _parts(reads, "train"), task.pick)
     if task.lists and _holds_lists(task, found, _parts(reads, "train")):
         task = tasks.get(task.lists)
         found = columns.resolve(loaded, task.roles, _parts(reads, "train"))

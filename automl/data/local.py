@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.data.columnar import class_names
-from automl.data.formats import SUFFIXES, is_data
+from automl.data.formats import SUFFIXES, data_files
 from automl.data.part import Target, listed, refused
 from automl.data.splitnames import picked
 from automl.errors import DataError
@@ -66,7 +66,7 @@ def _in_folder(reference: str, root: Path, split: str) -> list[Target]:
     if (root / _DATASET).is_file():
         return _saved(reference, root, "")
     found = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
-    paths = [path.as_posix() for path in sorted(found) if is_data(path.as_posix())]
+    paths = data_files(path.as_posix() for path in sorted(found))
     if not paths:
         raise refused(f"{reference} holds no data file", f"data files end in {SUFFIXES}")
     return [
@@ -97,10 +97,10 @@ def _described(path: Path) -> dict[str, Any]:
 
 def _matching(reference: str, folder: Path) -> list[Target]:
     pattern = str(Path(reference).expanduser())
-    found = sorted(
+    found = data_files(
         path
-        for path in glob.glob(pattern, root_dir=folder, recursive=True)
-        if (folder / path).is_file() and is_data(path)
+        for path in sorted(glob.glob(pattern, root_dir=folder, recursive=True))
+        if (folder / path).is_file()
     )
     if not found:
         raise refused(

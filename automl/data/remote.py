@@ -12,7 +12,7 @@ from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
-from automl.data.formats import SUFFIXES, has_data_suffix, is_data
+from automl.data.formats import SUFFIXES, data_files, has_data_suffix
 from automl.data.part import Target, refused
 from automl.data.splitnames import picked
 
@@ -81,7 +81,7 @@ def _chosen(store: Any, path: str, url: str, split: str) -> list[tuple[str, str]
     else:
         return [(path, PurePosixPath(path).name)]
     relatives = {file[len(root) :].lstrip("/"): file for file in found}
-    known = [relative for relative in relatives if is_data(relative)]
+    known = data_files(relatives)
     if not known:
         raise refused(f"{url} holds no data file", f"data files end in {SUFFIXES}")
     chosen = picked(known, split, url) if root == path else known

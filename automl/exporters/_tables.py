@@ -17,6 +17,7 @@ from automl.exporters._paths import origin
 from automl.exporters._units import count, duration, setting
 from automl.jobs import Interval, SplitScore
 from automl.plan import SPLITS, Candidate
+from automl.tasks import _chat
 
 SHOWN_CLASSES = 30
 """Tables by class list all of up to this many, else the weakest and the strongest."""
@@ -80,6 +81,8 @@ def mistakes(delivery: Delivery) -> str:
     examples = delivery.score.splits["test"].examples
     if not examples:
         return ""
+    if not {"text", "label", "predicted"} <= set(examples[0]):
+        return _as_told(examples)
     shown = [name for name in ("label", "predicted", "score") if name in examples[0]]
     rows = [
         (plain(_texts(example), 220), *(_shown(example[name]) for name in shown))
@@ -98,6 +101,30 @@ def mistakes(delivery: Delivery) -> str:
 
 def _shown(value: object) -> str:
     return f"{value:.2f}" if isinstance(value, float) else plain(str(value), 220)
+
+
+def samples(delivery: Delivery) -> str:
+    """What the model said to a few test rows, beside what stands there."""
+    return _as_told(delivery.score.samples)
+
+
+def _as_told(examples: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table with a column for each of the examples' keys."""
+    if not examples:
+        return ""
+    numbers = [at for at, value in enumerate(examples[0].values()) if isinstance(value, float)]
+    header = [plain(name.replace("_", " ").capitalize()) for name in examples[0]]
+    rows = [[_cell(value) for value in example.values()] for example in examples]
+    return table(header, rows, right=numbers)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    said = _chat.value(value)
+    if isinstance(said, list) and said and all(isinstance(each, dict) for each in said):
+        said = " / ".join(str(each.get("content", each)) for each in said)
+    return plain(said, 220)
 
 
 def _texts(example: Mapping[str, Any]) -> str:

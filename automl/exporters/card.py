@@ -160,6 +160,8 @@ def _facts(delivery: Delivery) -> dict[str, Any]:
         "checks": _tables.checks(delivery),
         "classes": _tables.classes(delivery),
         "mistakes": _tables.mistakes(delivery),
+        "samples": _tables.samples(delivery),
+        "given": next(iter(task.asked(plan.data.columns)), task.roles[0]).name,
         "refused": _tables.refused(delivery),
         "characters": plan.data.profile.characters,
         "split": _split(plan.data.split),
@@ -233,6 +235,11 @@ def _limits(delivery: Delivery, candidate: Candidate) -> list[str]:
         named = ", ".join(plain(label, 60) for label in rare[:10])
         more = f" and {len(rare) - 10} more" if len(rare) > 10 else ""
         found.append(f"Fewer than {_FEW_ROWS} training rows each: {named}{more}.")
+    if (delivery.model / "chat_template.jinja").exists():
+        found.append(
+            "Conversations reach it through the chat template in `chat_template.jinja`, as the "
+            "pipeline puts them; of a longer one the beginning goes first."
+        )
     spoken = ", ".join(map(plain, candidate.language))
     found.append(
         f"The base model states its language as: {spoken}."
@@ -246,6 +253,12 @@ def _limits(delivery: Delivery, candidate: Candidate) -> list[str]:
 
 
 def _truncation(candidate: Candidate, limit: int) -> str:
+    lengths = candidate.lengths
+    if lengths and lengths.max > candidate.max_length and not lengths.truncated_share:
+        return (
+            f"It reads up to {limit} tokens at once; longer texts were learnt in pieces of "
+            f"{candidate.max_length}, nothing of them lost."
+        )
     cut = f"Texts are cut at {limit} tokens"
     if limit != candidate.max_length:
         cut += f", in training at {candidate.max_length}"

@@ -46,7 +46,7 @@ def _columns(
 ) -> dict[Role, str]:
     """Return the columns of what the bundle was trained to be given, by role."""
     info = predictor.info
-    roles = [role for role in predictor.task.inputs if role.required or role.name in info.columns]
+    roles = [role for role in predictor.roles if role.required or _is_there(predictor, role, first)]
     if pair is not None and len(roles) == 1:
         raise DataError("the bundle was trained on single texts: there is no second column")
     found: dict[Role, str] = {}
@@ -59,9 +59,20 @@ def _columns(
     return found
 
 
+def _is_there(predictor: Predictor, role: Role, row: Row) -> bool:
+    """Whether an optional role is expected: it was trained on, or the row has it where it may."""
+    trained = predictor.info.columns.get(role.name)
+    if not predictor.task.asks:
+        return trained is not None
+    return role.name in row.columns or trained in row.columns
+
+
 def _input(row: Row, columns: Mapping[Role, str]) -> dict[str, Any] | None:
     """Return the row's values by role; None where one of its texts is empty."""
     found = {role.name: _value(row, role, column) for role, column in columns.items()}
+    for role in columns:
+        if role.kind == "json" and not role.required and found[role.name] is None:
+            found[role.name] = '""'
     return None if None in found.values() else found
 
 

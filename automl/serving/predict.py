@@ -5,6 +5,7 @@ Takes rows by role and gives dictionaries; knows no files of rows.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,7 +16,7 @@ from automl.bundle import INFO, BundleInfo
 from automl.errors import DataError, InputError, Problem
 from automl.rundir import RunDir
 from automl.serving import base
-from automl.tasks import Columns, _loading
+from automl.tasks import Columns, Role, _loading
 from automl.tasks._text import load_tokenizer
 
 
@@ -64,12 +65,21 @@ class Predictor:
         the task can't read.
         """
         several = iter(rows)
+        first = self.roles[0]
         while batch := list(islice(several, batch_size)):
-            yield from self._answers([_by_role(row) for row in batch], top)
+            yield from self._answers([_by_role(row, first) for row in batch], top)
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """What a row holds; a plain text stands for the first of them."""
+        return self.task.asked(self.info.columns)
 
     def _answers(self, rows: Sequence[Mapping[str, Any]], top: int) -> list[dict[str, Any]]:
         task, labels = self.task, self.info.labels
         columns: Columns = {role: [row[role] for row in rows] for role in rows[0]}
+        if task.respond is not None:
+            said = task.respond(self._model, self._tokenizer, columns, self.info.max_length)
+            return task.answers(said, labels, top)
         if task.prepare is not None:
             prepared = task.prepare(columns)
             if prepared.malformed:
@@ -104,8 +114,10 @@ def _model(info: BundleInfo, folder: Path, trust: bool, given: Path | None) -> A
     return _loading.trained(task, str(folder), trust)
 
 
-def _by_role(row: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"text": row} if isinstance(row, str) else row
+def _by_role(row: str | Mapping[str, Any], role: Role) -> Mapping[str, Any]:
+    if not isinstance(row, str):
+        return row
+    return {role.name: json.dumps(row) if role.kind == "json" else row}
 
 
 def find_bundle(path: Path) -> Path:

@@ -9,7 +9,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -106,7 +106,8 @@ def nested(row: Row, column: str, *, listed: bool) -> Any:
         raise DataError(f"{row.place}: this row has no {column!r}")
     value = row.columns[column]
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        value = _decoded(value, row.place)
+        with nullcontext() if listed else suppress(DataError):  # a text may begin like that
+            value = _decoded(value, row.place)
     if value in (None, "", []):
         return None
     if not listed:

@@ -6,7 +6,7 @@ the worker read the same file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -81,6 +81,9 @@ ENCODER = frozenset({"layer_decay", "freeze_embeddings", "keep_layers", "dropout
 CLASSIFIER = ENCODER | {"probe", "head_init", "pooling", "label_smoothing"}
 """Hyperparameters of a task whose head tells the classes of whole rows."""
 
+PREFERENCE = frozenset({"preference_loss", "beta", "odds_weight"})
+"""Hyperparameters of a task that learns which of two answers is preferred."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
@@ -107,8 +110,19 @@ class Task:
     """Hyperparameters, and methods besides ``full`` and ``ADAPTING``, that make sense for it."""
     lists: str = ""
     """Name of the task that lists of classes, where this one expects one class, make of it."""
+    forms: tuple[tuple[str, ...], ...] = ()
+    """Sets of roles that rows may come in, the richest first, where there are several: of those
+    outside of the one that is there none is read."""
+    asks: tuple[Role, ...] = ()
+    """What a bundle is given, where that is something else than the training data's inputs."""
     together: str = ""
     """Role whose equal values stay on one side of a split."""
+    texts: int = 1
+    """Texts that a row holds, each of up to ``max_length`` tokens: 2 where they are compared."""
+    usual_length: int | None = None
+    """Tokens that a text is given at most, unless the recipe asks for more; null: the model's."""
+    rate: float = 1.0
+    """Factor of the learning rate at which models of a family are usually trained."""
     evaluation_rows: int | None = None
     """Validation rows that a trial predicts at each evaluation; null: all."""
     scored_rows: int | None = None
@@ -171,6 +185,12 @@ class Task:
     reference: Callable[[Any, Any, Callable[[list[Any]], Any], int], Any] | None = None
     """(untrained model, encoded rows, collator, batch size) → the rows with columns added that only
     the model before training can tell."""
+    respond: Callable[[Any, PreTrainedTokenizerBase, Columns, int], Any] | None = None
+    """(model, tokenizer, columns, max_length) → predictions for rows that a bundle is given, where
+    what is scored is how likely the targets are. ``columns`` come as they were given, not through
+    ``prepare``: raises DataError for what it can't read. Null: ``infer`` and ``decode`` do."""
+    show: Callable[[Any, PreTrainedTokenizerBase, Columns, int], list[dict[str, Any]]] | None = None
+    """(model, tokenizer, columns, max_length) → what it says to the rows, for a person to read."""
     keeping: Callable[[Any], AbstractContextManager[None]] = _defaults.as_it_is
     """model → within, the model in training is as it is to be saved."""
     lengths: Callable[[Mapping[str, Sequence[Any]]], list[int]] = _defaults.lengths
@@ -198,6 +218,12 @@ class Task:
     def inputs(self) -> tuple[Role, ...]:
         """The roles that hold what the model is given."""
         return tuple(role for role in self.roles if not role.is_target)
+
+    def asked(self, known: Collection[str]) -> tuple[Role, ...]:
+        """Return the roles that a bundle is given which was trained on the ``known`` ones."""
+        needed = (role for role in self.inputs if role.required and not self.forms)
+        held = {role.name for role in needed}.union(known)
+        return self.asks or tuple(role for role in self.inputs if role.name in held)
 
 
 def metrics(task: Task) -> tuple[Metric, ...]:

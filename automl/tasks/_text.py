@@ -86,11 +86,14 @@ def load_model(
     path: str,
     hyperparameters: Mapping[str, Scalar],
     trust_remote_code: bool,
+    *,
+    new_head: bool = True,
     **settings: Any,
 ) -> PreTrainedModel:
     """Return the folder's model in float32 with a head of ``auto_class``, given ``settings``.
 
-    Head weights that are absent or of another size are drawn from torch's generator. Of the
+    Head weights that are absent or of another size are drawn from torch's generator, unless
+    ``new_head`` says that the head must be there as well. Of the
     hyperparameters, ``dropout`` is the head's, ``pooling`` is ``stock`` or ``mean``,
     ``keep_layers`` leaves the first so many layers, and what ``freeze_embeddings`` names asks for
     no gradient. Raises CandidateError with a plain reason when the config is unreadable, when it
@@ -99,7 +102,8 @@ def load_model(
     """
     config = load_config(path, hyperparameters, trust_remote_code, settings)
     model, new = load_weights(auto_class, path, config, trust_remote_code)
-    if lost := sorted(key for key in new if not _in_head(key, model.base_model_prefix)):
+    excused = {key for key in new if new_head and _in_head(key, model.base_model_prefix)}
+    if lost := sorted(new - excused):
         raise missing(lost)
     _pooling.pool(model, str(hyperparameters.get("pooling", _pooling.STOCK)))
     if hyperparameters.get("freeze_embeddings", False):

@@ -107,6 +107,32 @@ def numbers(
             for name, rows in rest.items()}  # fmt: skip
 
 
+def preferences(
+    train: tuple[Sequence[str], Sequence[str]],
+    others: Mapping[str, tuple[Sequence[str], Sequence[str]]],
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Fit what makes the first texts preferred to the second; float32 (rows, 2) by name of others.
+
+    A logistic regression of how their features differ, without a bias: Bradley and Terry's model.
+    """
+    import numpy as np
+    from scipy.sparse import vstack
+    from sklearn.linear_model import LogisticRegression
+
+    vectoriser = _vectoriser(len(train[0])).fit([*train[0], *train[1]])
+    differences = vectoriser.transform(train[0]) - vectoriser.transform(train[1])
+    model = LogisticRegression(
+        C=INVERSE_REGULARISATION, fit_intercept=False, max_iter=200, tol=1e-3, random_state=seed
+    ).fit(vstack([differences, -differences]), np.repeat([True, False], len(train[0])))
+    return {
+        name: np.stack(
+            [vectoriser.transform(side) @ model.coef_[0] for side in pair], axis=1
+        ).astype(np.float32)
+        for name, pair in others.items()
+    }
+
+
 def _features(
     train: Mapping[str, Sequence[Any]],
     others: Mapping[str, Mapping[str, Sequence[Any]]],

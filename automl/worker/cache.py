@@ -84,6 +84,7 @@ def _content(tokenizer: PreTrainedTokenizerBase) -> str:
     content["inputs"] = list(tokenizer.model_input_names)
     if "automl" in tokenizer.init_kwargs:
         content["automl"] = tokenizer.init_kwargs["automl"]
+    content["template"] = getattr(tokenizer, "chat_template", None)
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

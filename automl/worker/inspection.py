@@ -49,8 +49,10 @@ def _fitting(task: Task, spec: InspectSpec, ref: ModelRef) -> Inspection:
     limit = models.length_limit(model, tokenizer)
     whole = task.encode(columns, tokenizer, models.NO_LIMIT, spec.labels)
     lengths = np.array(task.lengths(whole))
-    max_length = choose_length(lengths, spec.max_length, limit)
-    rows = _longest(task, spec, columns, tokenizer, max_length)
+    usual = min(limit, task.usual_length or limit) if spec.max_length is None else limit
+    max_length = choose_length(lengths, spec.max_length, usual)
+    encoded = task.encode(columns, tokenizer, max_length, spec.labels)
+    rows = _longest(task, encoded)
     _try(task, model, tokenizer, rows)
     room, parameters = _room(model), models.parameters(model)
     if spec.quantize:
@@ -60,7 +62,7 @@ def _fitting(task: Task, spec: InspectSpec, ref: ModelRef) -> Inspection:
         refused=None,
         parameters=parameters,
         max_length=max_length,
-        lengths=_summary(lengths, max_length),
+        lengths=_summary(lengths, max_length, whole=_count(encoded) > _count(whole)),
         adapters=room.per_rank,
         head=room.head,
         target_length=_target_length(model, whole),
@@ -98,6 +100,10 @@ def _target_length(model: Any, encoded: Mapping[str, Sequence[Any]]) -> int:
     return max(len(each) for each in encoded["labels"])
 
 
+def _count(encoded: Mapping[str, Sequence[Any]]) -> int:
+    return len(next(iter(encoded.values())))
+
+
 def choose_length(lengths: Sequence[int] | np.ndarray, wish: int | None, limit: int) -> int:
     """Return the tokens texts are cut to: the wish, else what 99% of ``lengths`` need, rounded up.
 
@@ -108,24 +114,18 @@ def choose_length(lengths: Sequence[int] | np.ndarray, wish: int | None, limit: 
     return min(max(wish, _ROUND_TO), limit)
 
 
-def _summary(lengths: np.ndarray, max_length: int) -> dict[str, float]:
+def _summary(lengths: np.ndarray, max_length: int, *, whole: bool) -> dict[str, float]:
+    """``whole`` says that long texts become several rows instead of being cut."""
     return {
         "p50": float(np.percentile(lengths, 50)),
         "p95": float(np.percentile(lengths, 95)),
         "max": float(lengths.max()),
-        "truncated_share": float((lengths > max_length).mean()),
+        "truncated_share": 0.0 if whole else float((lengths > max_length).mean()),
     }
 
 
-def _longest(
-    task: Task,
-    spec: InspectSpec,
-    columns: Mapping[str, Sequence[Any]],
-    tokenizer: Any,
-    max_length: int,
-) -> list[dict[str, Any]]:
+def _longest(task: Task, encoded: Mapping[str, Sequence[Any]]) -> list[dict[str, Any]]:
     """Return a few encoded rows, the longest of the sample among them."""
-    encoded = task.encode(columns, tokenizer, max_length, spec.labels)
     lengths = task.lengths(encoded)
     order = sorted(range(len(lengths)), key=lambda row: -lengths[row])
     return [{name: values[row] for name, values in encoded.items()} for row in order[:_TRIED_ROWS]]

@@ -244,7 +244,8 @@ class _Bench:
         On a GPU the longest rows have been tried; on a CPU more tokens take more.
         """
         seen = device.peak_memory(self.trainee.device)
-        tokens = min(batch_size, len(self.rows)) * int(self.rows.lengths.max(initial=1))
+        longest = int(self.rows.lengths.max(initial=1)) * self.trainee.task.texts
+        tokens = min(batch_size, len(self.rows)) * longest
         if tokens <= self.trainee.most_tokens:
             return seen
         fixed = self.trainee.resting_bytes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -13,6 +14,9 @@ from automl.tasks._text import load_tokenizer
 from automl.worker import costs, device, models, store
 from automl.worker.cache import read_columns
 from automl.worker.prediction import outputs
+
+SHOWN = 5
+"""Rows that a model which generates is asked, for the card."""
 
 
 def score(spec: ScoreSpec) -> ScoreResult:
@@ -29,6 +33,7 @@ def score(spec: ScoreSpec) -> ScoreResult:
     limit = models.reach(model, tokenizer, spec.data.max_length)
     collate, labels = task.collator(tokenizer), spec.data.labels
     splits: dict[str, SplitScore] = {}
+    samples: list[dict[str, Any]] = []
     seconds, count = 0.0, 0
     for split in spec.splits:
         columns = read_columns(Path(spec.data.tables[split]), task.scored_rows)
@@ -40,6 +45,9 @@ def score(spec: ScoreSpec) -> ScoreResult:
         count += len(next(iter(columns.values())))
         targets = task.targets(columns, labels)
         splits[split] = task.report(predicted, targets, columns, labels, spec.seed)
+        if task.show is not None and not samples:
+            few = {role: values[:SHOWN] for role, values in columns.items()}
+            samples = task.show(model, tokenizer, few, limit)
     return ScoreResult(
         splits=splits,
         costs=costs.measure(model, costs.typical(rows), collate, Path(spec.model.path), task.infer),
@@ -47,4 +55,5 @@ def score(spec: ScoreSpec) -> ScoreResult:
         seconds=seconds,
         samples_per_second=count / max(seconds, 1e-9),
         max_length=limit,
+        samples=tuple(samples),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,8 @@ def assemble(
         print(adapters.share(model), flush=True)
     collate = task.collator(tokenizer)
     rows = _rows(task, spec, tokenizer, model, collate, paced)
+    paced = replace(paced, items=len(rows["train"]))
+    arguments.warmup_steps = paced.warmup_steps
     learn = task.training_collator
     orders = Orders(trial, spec.parent, together)
     setting = Setting(

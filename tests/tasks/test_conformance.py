@@ -95,7 +95,9 @@ def test_its_names_agree_with_each_other(name):
     assert task.objective in [metric.name for metric in task.metrics]
     for named in (task.roles, task.metrics):
         assert len({each.name for each in named}) == len(named) > 0
-    assert any(role.required for role in task.inputs)
+    assert any(role.required for role in task.roles)
+    assert task.asked([role.name for role in task.roles if role.required])
+    assert all(role in [each.name for each in task.roles] for form in task.forms for role in form)
     assert all(role.name in role.conventional for role in task.roles)
     assert all(metric.description and metric.direction for metric in task.metrics)
     assert task.floor_description
@@ -152,7 +154,8 @@ def test_a_batch_gives_a_finite_loss_that_training_lessens(name, bench):
 @every_task
 def test_what_is_predicted_needs_no_targets_and_does_not_depend_on_the_batch(name, bench):
     together = bench.predicted(bench.model)
-    blind = bench.predicted(bench.model, targets=False)
+    judges = bench.task.respond is not None  # then it is the targets that are judged
+    blind = together if judges else bench.predicted(bench.model, targets=False)
     few = {role: values[:3] for role, values in bench.sample.columns.items()}
     alone = bench.predicted(bench.model, few)
     assert len(together) == len(blind) == len(next(iter(bench.sample.columns.values())))
@@ -215,8 +218,14 @@ def test_the_floor_beats_an_untrained_model_and_is_the_same_each_time(name, benc
 
 @every_task
 def test_its_answers_are_json_with_the_keys_it_promises(name, bench):
-    answers = bench.task.answers(bench.predicted(bench.model), bench.sample.labels, 1)
-    assert len(answers) == len(next(iter(bench.sample.columns.values())))
+    task, columns = bench.task, bench.sample.asked or bench.sample.columns
+    said = (
+        bench.predicted(bench.model)
+        if task.respond is None
+        else task.respond(bench.model, bench.tokenizer, columns, LENGTH)
+    )
+    answers = task.answers(said, bench.sample.labels, 1)
+    assert len(answers) == len(next(iter(columns.values())))
     for answer in answers:
         assert set(bench.task.says) <= set(answer)
     assert json.loads(json.dumps(answers)) == answers
