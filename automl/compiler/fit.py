@@ -133,7 +133,6 @@ def affordable_batch(
     config: Mapping[str, object],
     config: Mapping[str, object],
     trained: Trained,
-    length: int,
     memory_bytes: int,
     target_length: int = 0,
     *,
