@@ -131,8 +131,8 @@ def activation_bytes(
 
 def affordable_batch(
     config: Mapping[str, object],
-    config: Mapping[str, object],
     trained: Trained,
+    length: int,
     memory_bytes: int,
     target_length: int = 0,
     *,
