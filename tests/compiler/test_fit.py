@@ -85,9 +85,8 @@ def test_the_estimate_of_an_encoder_decoder_counts_what_it_writes(
     """Peaks of whole processes taking two training steps on a CPU, in GB."""
     estimate = memory(config, parameters, batch, length, target)
     assert measured <= estimate <= 1.2 * measured
-    assert (
-        fit.affordable_batch(config, parameters, length, int(estimate * 1e9) + 1, target) == batch
-    )
+    whole, room = fit.Trained(parameters), int(estimate * 1e9) + 1
+    assert fit.affordable_batch(config, whole, length, room, target) == batch
 
 
 def test_the_affordable_batch_is_the_largest_that_fits() -> None:
