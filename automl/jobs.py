@@ -107,6 +107,8 @@ class ScoreSpec:
     threads: int
     devices: tuple[str, ...]
     seed: int
+    base: ModelRef | None = None
+    """The model before training, for tasks that judge by what has changed."""
     schema: Literal["automl/score"] = "automl/score"
     version: int = 1
 
@@ -206,6 +208,8 @@ class SoupSpec:
     threads: int
     devices: tuple[str, ...]
     seed: int
+    base: ModelRef | None = None
+    """As in ScoreSpec."""
     schema: Literal["automl/soup"] = "automl/soup"
     version: int = 1
 

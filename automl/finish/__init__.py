@@ -185,6 +185,7 @@ def _score(
         threads=machine.physical_cores(),
         devices=devices,
         seed=plan.search.seed,
+        base=averaging.base(rundir, best.number),
     )
     result: ScoreResult = processes.call(
         spec, ScoreResult, rundir.job("score"), threads=spec.threads, devices=devices

@@ -9,11 +9,11 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from automl import machine, processes
+from automl import documents, machine, processes
 from automl.errors import JobFailed
 from automl.events import RunEvent, StageBegan
 from automl.exporters._choice import Soup
-from automl.jobs import DataRef, ModelRef, SoupResult, SoupSpec
+from automl.jobs import DataRef, ModelRef, SoupResult, SoupSpec, TrialSpec
 from automl.plan import Plan, Scalar
 from automl.rundir import RunDir
 from automl.search.trial import StudyTrial
@@ -103,6 +103,15 @@ def _there(before: Soup, rundir: RunDir) -> bool:
     return not before.accepted or (folder(rundir) / "config.json").exists()
 
 
+def base(rundir: RunDir, number: int) -> ModelRef | None:
+    """Return the model that the trial began with; None where its spec is gone."""
+    path = rundir.trial(number).spec
+    if not path.exists():
+        return None
+    spec: TrialSpec = documents.read(TrialSpec, path)
+    return spec.model
+
+
 def _made(
     plan: Plan,
     alike: tuple[StudyTrial, ...],
@@ -125,6 +134,7 @@ def _made(
         threads=machine.physical_cores(),
         devices=devices,
         seed=plan.search.seed,
+        base=base(rundir, alike[0].number),
     )
     made: SoupResult = processes.call(
         spec, SoupResult, rundir.job("soup"), threads=spec.threads, devices=devices

@@ -116,7 +116,7 @@ def _tokens(tokenizer: Any, text: str, spans: Sequence[tuple[int, int]]) -> Toke
     """Return the text's tokens; those that begin within a span are learnt."""
     if not tokenizer.is_fast:
         return _piecewise(tokenizer, text, spans)
-    found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    found = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     learnt = [
         any(begins <= start < ends for begins, ends in spans)
         for start, _ in found["offset_mapping"]
@@ -150,7 +150,7 @@ def text_tokens(tokenizer: Any, text: str) -> Tokens:
 
     A tokenizer without a token for beginnings begins with its end, as GPT-2's texts do.
     """
-    found = list(tokenizer(text, add_special_tokens=False)["input_ids"])
+    found = list(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])
     begins = tokenizer.bos_token_id
     begins = tokenizer.eos_token_id if begins is None else begins
     before = [] if begins is None else [begins]

@@ -210,7 +210,12 @@ def score(judged: np.ndarray, targets: Any, labels: Labels) -> dict[str, float]:
 
 
 def report(
-    judged: np.ndarray, targets: Any, columns: Columns, labels: Labels, seed: int
+    judged: np.ndarray,
+    targets: Any,
+    columns: Columns,
+    labels: Labels,
+    seed: int,
+    score: Callable[[np.ndarray, Any, Labels], dict[str, float]] = score,
 ) -> SplitScore:
     """Return metrics with intervals and the pairs that are furthest from what was preferred."""
     import numpy as np

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from automl.plan import Scalar
-from automl.tasks import PREFERENCE, Columns, Labels, Role, Task, _pairs
+from automl.tasks import PREFERENCE, Columns, Labels, Metric, Role, Task, _pairs
 from automl.tasks._causal import AUTO_CLASS, MAPPING
 from automl.tasks._pairs import PAIR_ROLES, SIDES, TARGETS
 
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from automl.jobs import SplitScore
     from automl.tasks._chat import Message
 
 BETA, ODDS_WEIGHT = 0.1, 0.1
 """Defaults of TRL's DPO and ORPO."""
 _CERTAIN = -1e-6
 """Mean log-probability above which the odds of an answer would overflow."""
+_REWARD = f"reward ({BETA} times what training added to its log-probability)"
 _USAGE = """\
 from transformers import pipeline
 
@@ -100,14 +102,12 @@ def _sums(model: Any, inputs: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
 
 
 def _reference(model: Any, rows: Any, collate: Any, batch_size: int) -> Any:
-    """Return the rows with the log-probabilities that the untrained model gives, where DPO asks."""
+    """Return the rows with the log-probabilities that the untrained model gives."""
     from dataclasses import replace
 
     import numpy as np
     import torch
 
-    if _settings(model)[0] != "dpo":
-        return rows
     device = next(model.parameters()).device
     model.eval()
     found = []
@@ -160,12 +160,39 @@ def orpo_loss(sums: Any, counts: Any, weight: float) -> Any:
 
 
 def _infer(model: Any, inputs: dict[str, Any]) -> np.ndarray:
-    """Return the mean log-probabilities a token of the chosen and of the rejected answers."""
+    """Return each pair's rewards and mean log-probabilities a token, float32 of shape (rows, 4)."""
+    import numpy as np
+
     from automl.tasks import _causal
 
     rows = {name: inputs[name] for name in ("input_ids", "attention_mask", TARGETS)}
     sums, counts = _causal.in_parts(_sums, model, rows)
-    return _pairs.together(sums / counts.clamp(min=1))
+    gained = _pairs.together(sums)
+    for column, side in enumerate(SIDES):
+        if (before := inputs.get(f"reference_{side}")) is not None:
+            gained[:, column] -= before.float().cpu().numpy()
+    return np.hstack([BETA * gained, _pairs.together(sums / counts.clamp(min=1))])
+
+
+def _score(judged: np.ndarray, targets: Any, labels: Labels) -> dict[str, float]:
+    likelihood = _pairs.score(judged[:, 2:], targets, labels)["accuracy"]
+    return {**_pairs.score(judged[:, :2], targets, labels), "likelihood_accuracy": likelihood}
+
+
+def _report(
+    judged: np.ndarray, targets: Any, columns: Columns, labels: Labels, seed: int
+) -> SplitScore:
+    return _pairs.report(judged, targets, columns, labels, seed, _score)
+
+
+def _floor(
+    train: Columns, others: Mapping[str, Columns], labels: Labels, seed: int
+) -> dict[str, np.ndarray]:
+    """Return judgements by split of which answer is longer: as rewards, and as likelihoods."""
+    import numpy as np
+
+    found = _pairs.by_length(train, others, labels, seed)
+    return {name: np.hstack([judged, judged]) for name, judged in found.items()}
 
 
 def _respond(
@@ -200,7 +227,15 @@ TASK = Task(
     mapping=MAPPING,
     roles=PAIR_ROLES,
     asks=(Role("prompt", "json", True, (*_pairs.PROMPTS, "messages", "text")),),
-    metrics=_pairs.metrics("mean log-probability a token"),
+    metrics=(
+        *_pairs.metrics(_REWARD),
+        Metric(
+            "likelihood_accuracy",
+            "maximize",
+            "Share of pairs whose chosen answer has the higher mean log-probability a token, "
+            "whatever the model said before training.",
+        ),
+    ),
     objective="accuracy",
     floor_description=_pairs.LENGTH_DESCRIPTION,
     knobs=PREFERENCE,
@@ -210,9 +245,9 @@ TASK = Task(
     encode=_encode,
     build=_build,
     targets=_pairs.targets,
-    score=_pairs.score,
-    report=_pairs.report,
-    floor=_pairs.by_length,
+    score=_score,
+    report=_report,
+    floor=_floor,
     answers=_answers,
     says=("completion",),
     usage=_usage,

@@ -39,6 +39,28 @@ def loss(task: Task, model: Any, inputs: dict[str, Any]) -> Any:
     return model(**inputs).loss if task.loss is None else task.loss(model, inputs)
 
 
+def with_reference(
+    task: Task,
+    base: ModelRef | None,
+    labels: tuple[str, ...],
+    rows: Any,
+    collate: Any,
+    batch_size: int,
+    device: torch.device,
+) -> Any:
+    """Return the encoded rows with what only the model before training, ``base``, can tell.
+
+    As they are where the task asks for nothing. Raises CandidateError where ``base`` is gone.
+    """
+    if task.reference is None:
+        return rows
+    if base is None or not Path(base.path).is_dir():
+        where = "" if base is None else f" from {base.path}"
+        raise CandidateError(f"the model before training is gone{where}; {task.name} needs it")
+    model = task.build(base.path, labels, {}, base.trust_remote_code).to(device)
+    return task.reference(model, rows, collate, batch_size)
+
+
 def parameters(model: nn.Module) -> int:
     """Return how many numbers the model holds; shared ones count once."""
     return sum(parameter.numel() for parameter in model.parameters())

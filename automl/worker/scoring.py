@@ -28,7 +28,8 @@ def score(spec: ScoreSpec) -> ScoreResult:
     """
     torch.set_num_threads(spec.threads)
     task = tasks.get(spec.task)
-    model = models.trained(task, spec.model, device.select(spec.devices))
+    chosen = device.select(spec.devices)
+    model = models.trained(task, spec.model, chosen)
     tokenizer = load_tokenizer(spec.model.path, spec.model.trust_remote_code)
     limit = models.reach(model, tokenizer, spec.data.max_length)
     collate, labels = task.collator(tokenizer), spec.data.labels
@@ -38,6 +39,9 @@ def score(spec: ScoreSpec) -> ScoreResult:
     for split in spec.splits:
         columns = read_columns(Path(spec.data.tables[split]), task.scored_rows)
         rows = store.rows(task.encode(columns, tokenizer, limit, labels))
+        rows = models.with_reference(
+            task, spec.base, labels, rows, collate, spec.batch_size, chosen
+        )
         began = time.monotonic()
         said = outputs(model, rows, collate, spec.batch_size, task.infer)
         predicted = task.decode(said, rows, columns, tokenizer, labels)

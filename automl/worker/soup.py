@@ -109,7 +109,15 @@ class _Judge:
     def _half(self, columns: Columns, limit: int, indices: Indices) -> _Half:
         part = {role: [values[row] for row in indices] for role, values in columns.items()}
         labels = self.spec.data.labels
-        rows = store.rows(self.task.encode(part, self.tokenizer, limit, labels))
+        rows = models.with_reference(
+            self.task,
+            self.spec.base,
+            labels,
+            store.rows(self.task.encode(part, self.tokenizer, limit, labels)),
+            self.collate,
+            self.spec.batch_size,
+            self.model.device,
+        )
         return _Half(part, rows, self.task.targets(part, labels))
 
     def taste(self, state: State) -> None:

@@ -125,3 +125,17 @@ def test_a_configuration_without_a_width_counts_weights_alone() -> None:
 def test_disk_is_the_saved_model() -> None:
     cost = fit.fit(MINILM, fit.Trained(1000), 8, 16, download_bytes=5, other_bytes=70)
     assert (cost.disk_bytes, cost.download_bytes) == (4070, 5)
+
+
+def test_telling_every_token_counts_the_vocabularys_logits() -> None:
+    config = {**STORIES, "vocab_size": 50_000}
+    plain = fit.activation_bytes(config, 4, 128)
+    told = fit.activation_bytes(config, 4, 128, words=True)
+    assert told - plain == fit.LOGITS * 4 * 128 * 50_000 * fit.FLOAT
+    fewer = fit.affordable_batch(config, 265_000, 128, 4_000_000_000, words=True)
+    assert 0 < fewer < fit.affordable_batch(config, 265_000, 128, 4_000_000_000)
+
+
+def test_of_rows_that_hold_two_texts_half_as_many_fit() -> None:
+    one = fit.affordable_batch(MINILM, 22_743_000, 128, 4_000_000_000)
+    assert fit.affordable_batch(MINILM, 22_743_000, 128, 4_000_000_000, texts=2) == one // 2

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl.compiler.hyperparameters import HYPERPARAMETERS
+from automl.compiler.portfolio import portfolio
 from automl.compiler.priors import PRIORS, prior
 from automl.compiler.space import (
     Entry,
@@ -315,3 +317,26 @@ def test_a_task_that_writes_has_no_head_nor_layers_to_choose(config: dict[str, o
     assert {"label_smoothing", "dropout"} <= set(found)
     assert not {"pooling", "head_init", "freeze_embeddings", "layer_decay"} & set(found)
     assert found["dropout"].default == 0.1
+
+
+def test_preference_knobs_depend_on_the_loss_they_belong_to() -> None:
+    knobs = PREFERENCE
+    found = {each.name: each for each in space(SMALL, LLAMA, {"beta": 0.3}, knobs=knobs)}
+    assert found["beta"].choices == (0.3,)
+    assert found["beta"].when == {"method": ("full",), "preference_loss": ("dpo",)}
+    assert found["odds_weight"].when == {"method": ("full",), "preference_loss": ("orpo",)}
+    assert not {"pooling", "freeze_embeddings", "layer_decay", "label_smoothing"} & set(found)
+    starts = portfolio(tuple(found.values()), 10_000)
+    losses = [start["preference_loss"] for start in starts]
+    assert losses[0] == "dpo"
+    assert "orpo" in losses
+    for start in starts:
+        assert ("beta" in start) == (start["preference_loss"] == "dpo")
+        assert ("odds_weight" in start) == (start["preference_loss"] == "orpo")
+
+
+def test_a_tasks_rate_moves_the_priors_learning_rate() -> None:
+    usual, gentle = (prior("llama", 1_000_000_000, 10_000, rate) for rate in (1.0, 0.05))
+    assert usual.learning_rate == 2e-5
+    assert gentle.learning_rate == pytest.approx(1e-6)
+    assert replace(gentle, learning_rate=2e-5) == usual

@@ -169,11 +169,15 @@ def test_before_training_dpos_loss_is_that_of_a_guess(tmp_path):
     assert float(loss) == pytest.approx(np.log(2), abs=1e-4)
 
 
-def test_orpo_needs_no_reference(tmp_path):
+def test_an_untrained_model_prefers_neither_answer(tmp_path):
     tokenizer = load_tokenizer(str(tiny_decoder.make(tmp_path)))
     model = PREFERENCE.build(str(tmp_path), (), {"preference_loss": "orpo"}, False)
     rows = stored(PREFERENCE.encode(PAIRS, tokenizer, 64, ()))
-    assert PREFERENCE.reference(model, rows, None, 5) is rows
+    collate = PREFERENCE.collator(tokenizer)
+    known = PREFERENCE.reference(model, rows, collate, 24)
+    judged = PREFERENCE.infer(model, collate([known[row] for row in range(24)]))
+    np.testing.assert_allclose(judged[:, :2], 0, atol=1e-5)
+    assert PREFERENCE.score(judged, None, ())["margin"] == pytest.approx(0, abs=1e-5)
 
 
 def test_of_a_long_pair_both_answers_are_kept(tmp_path):

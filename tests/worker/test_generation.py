@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 
 from automl.data.tables import write_table
+from automl.errors import CandidateError
 from automl.events import Finished, Reported
 from automl.jobs import DataRef, InspectSpec, ModelRef, ScoreSpec
 from automl.worker.inspection import inspect
@@ -96,8 +97,10 @@ def test_preferences_are_learnt_and_the_bundle_judges_as_the_trial_did(
     )  # fmt: skip
     assert bench.run(trial) == 0
     first, last = (bench.events(trial, Reported)[at].metrics for at in (0, -1))
-    assert last["margin"] > first["margin"]
+    assert last["margin"] > first["margin"] > 0
     assert last["accuracy"] > 0.9
     spec = ScoreSpec("preference", ModelRef("best", str(trial.best)), data, ("test",), 8, 1, (), 0)
-    found = score(replace(spec)).splits["test"].metrics
+    found = score(replace(spec, base=model)).splits["test"].metrics
     assert found["accuracy"] == max(first["accuracy"], last["accuracy"])
+    with pytest.raises(CandidateError, match="the model before training is gone"):
+        score(spec)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -89,3 +90,13 @@ def test_each_rung_is_asked_about_once_at_most_and_never_at_the_end(
     before = max((step for step in range(1, pace.total_steps) if pace.due(step)), default=0)
     reached = [level for level in levels if level <= pace.samples(before)]
     assert bool(reached) == bool(asked)
+
+
+@given(st.integers(1, 200), st.integers(1, 5), st.integers(1, 64), st.integers(1, 4))
+def test_rows_in_pieces_are_seen_when_all_their_pieces_are(rows, pieces, batch, epochs):
+    pace = replace(paced(rows, batch, epochs, every=rows), items=rows * pieces)
+    assert pace.total_steps == epochs * math.ceil(rows * pieces / batch)
+    assert pace.samples(pace.total_steps) == rows * epochs
+    assert [s for s in range(1, pace.total_steps + 1) if pace.due(s)] == [
+        pace.steps_per_epoch * epoch for epoch in range(1, epochs + 1)
+    ]
