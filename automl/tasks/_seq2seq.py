@@ -196,11 +196,13 @@ def _speak(model: Any, tokenizer: PreTrainedTokenizerBase, target: Sequence[int]
     The mark is a target's first token, except in mBART's first form: its last, which the model
     moves to the front.
     """
-    special = set(tokenizer.all_special_ids) - {tokenizer.eos_token_id}
-    if target[0] in special:
-        model.generation_config.forced_bos_token_id = target[0]
-    elif target[-1] in special:
-        model.generation_config.decoder_start_token_id = target[-1]
+    code = getattr(tokenizer, "tgt_lang", None) or getattr(tokenizer, "src_lang", None)
+    known = getattr(tokenizer, "lang_code_to_id", None) or {}
+    mark = known.get(code) or tokenizer.convert_tokens_to_ids(code)
+    if target[0] == mark:
+        model.generation_config.forced_bos_token_id = mark
+    elif target[-1] == mark:
+        model.generation_config.decoder_start_token_id = mark
 
 
 def infer(model: Any, inputs: dict[str, Any]) -> list[np.ndarray]:

@@ -66,6 +66,7 @@ CASES = [
      "the pattern is relative to the recipe"),
     ("data: {train: [messages.csv, more.csv]}", "more.csv does not exist", None),
     ("data: {train: messages.csv, test: tiny/none}", "tiny/none does not exist", None),
+    ("data: {train: messages.csv, test: 'owner/n.csv:3.0'}", "owner/n.csv:3.0 does not exist", None),
     ("search: {space: {learning_rte: 1e-4}}", "there is no hyperparameter 'learning_rte'",
      "did you mean 'learning_rate'? known: method, learning_rate, epochs"),
     ("search: {space: {batch_size: [8, 0]}}", "batch_size must be from 1 to 65536, not 0", None),
