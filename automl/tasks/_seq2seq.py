@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from automl.plan import Scalar
-from automl.tasks import Columns, Labels
+from automl.tasks import Columns, Labels, Role
 from automl.tasks._text import IGNORED, load_config, load_weights, missing, texts
 
 if TYPE_CHECKING:
     import numpy as np
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from automl.tasks._text_overlap import Judge
+
 SOURCE, TARGET = "text", "target"
 """The roles' names."""
 AUTO_CLASS = "AutoModelForSeq2SeqLM"
-MAPPING = "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES"
 KNOBS = frozenset({"label_smoothing", "dropout"})
 SETTINGS = "automl"
 """Key of ``init_kwargs``, and of tokenizer_config.json."""
@@ -232,3 +234,33 @@ def answers(key: str, predicted: Sequence[str], labels: Labels, top: int) -> lis
 def usage(repository: str, max_length: int, roles: Sequence[str] = ()) -> str:
     """Return code that works without a pipeline: transformers 5 has none for these tasks."""
     return USAGE.format(repository=repository, max_length=max_length)
+
+
+def roles(source: Sequence[str], target: Sequence[str]) -> tuple[Role, Role]:
+    """Return the roles of what is read and of what is written, with their usual columns' names."""
+    return (
+        Role(SOURCE, "text", True, (SOURCE, *source)),
+        Role(TARGET, "text", True, (TARGET, *target), target=True),
+    )
+
+
+def shared(judge: Judge, key: str) -> dict[str, Any]:
+    """Return what is the same in each task, as arguments of ``Task``; answers are under ``key``."""
+    return {
+        "auto_class": AUTO_CLASS,
+        "mapping": "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
+        "metrics": judge.metrics,
+        "objective": judge.metrics[0].name,
+        "knobs": KNOBS,
+        "encode": encode,
+        "build": build,
+        "targets": judge.targets,
+        "score": judge.score,
+        "report": judge.report,
+        "answers": partial(answers, key),
+        "says": (key,),
+        "usage": usage,
+        "infer": infer,
+        "decode": decode,
+        "loss": loss,
+    }
