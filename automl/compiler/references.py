@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from automl.catalog import hub, package
+from automl.data import hub as data_hub
 from automl.errors import Problem
 from automl.recipe.loaded import LoadedRecipe, Location
 from automl.recipe.schema import FolderModel, HubModel, PackageModel
@@ -47,7 +48,8 @@ def _source_problems(loaded: LoadedRecipe, where: Location, source: str) -> Iter
         return
     first, *rest = Path(source).parts
     local_folder = rest and (loaded.folder / first).is_dir()
-    if hub.parse(source) and not Path(source).suffix and not local_folder:
+    id = data_hub.parsed(source)
+    if id and not Path(id.repository).suffix and not local_folder:
         return
     yield loaded.problem(where, f"{source} does not exist", hint=_neighbour(loaded, source))
 

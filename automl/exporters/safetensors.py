@@ -22,7 +22,7 @@ NAME = "safetensors"
 _KEPT = re.compile(
     r"config\.json|generation_config\.json|.*\.safetensors|model\.safetensors\.index\.json"
     r"|tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json"
-    r"|vocab\.txt|vocab\.json|merges\.txt|.*\.model|chat_template\.jinja|preprocessor_config\.json"
+    r"|vocab\.txt|(target_)?vocab\.json|merges\.txt|.*\.model|.*\.spm|chat_template\.jinja|preprocessor_config\.json"
 )
 """What belongs to a model; a training folder also holds optimizer states and pickles."""
 _WHOLE = ("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json")

@@ -8,20 +8,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from automl.plan import Scalar
-from automl.tasks import Columns, Labels
+from automl.tasks import Columns, Labels, Role
 from automl.tasks._text import IGNORED, load_config, load_weights, missing, texts
 
 if TYPE_CHECKING:
     import numpy as np
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from automl.tasks._text_overlap import Judge
+
 SOURCE, TARGET = "text", "target"
 """The roles' names."""
 AUTO_CLASS = "AutoModelForSeq2SeqLM"
-MAPPING = "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES"
 KNOBS = frozenset({"label_smoothing", "dropout"})
 SETTINGS = "automl"
 """Key of ``init_kwargs``, and of tokenizer_config.json."""
@@ -196,11 +198,13 @@ def _speak(model: Any, tokenizer: PreTrainedTokenizerBase, target: Sequence[int]
     The mark is a target's first token, except in mBART's first form: its last, which the model
     moves to the front.
     """
-    special = set(tokenizer.all_special_ids) - {tokenizer.eos_token_id}
-    if target[0] in special:
-        model.generation_config.forced_bos_token_id = target[0]
-    elif target[-1] in special:
-        model.generation_config.decoder_start_token_id = target[-1]
+    code = getattr(tokenizer, "tgt_lang", None) or getattr(tokenizer, "src_lang", None)
+    known = getattr(tokenizer, "lang_code_to_id", None) or {}
+    mark = known.get(code) or tokenizer.convert_tokens_to_ids(code)
+    if target[0] == mark:
+        model.generation_config.forced_bos_token_id = mark
+    elif target[-1] == mark:
+        model.generation_config.decoder_start_token_id = mark
 
 
 def infer(model: Any, inputs: dict[str, Any]) -> list[np.ndarray]:
@@ -230,3 +234,33 @@ def answers(key: str, predicted: Sequence[str], labels: Labels, top: int) -> lis
 def usage(repository: str, max_length: int, roles: Sequence[str] = ()) -> str:
     """Return code that works without a pipeline: transformers 5 has none for these tasks."""
     return USAGE.format(repository=repository, max_length=max_length)
+
+
+def roles(source: Sequence[str], target: Sequence[str]) -> tuple[Role, Role]:
+    """Return the roles of what is read and of what is written, with their usual columns' names."""
+    return (
+        Role(SOURCE, "text", True, (SOURCE, *source)),
+        Role(TARGET, "text", True, (TARGET, *target), target=True),
+    )
+
+
+def shared(judge: Judge, key: str) -> dict[str, Any]:
+    """Return what is the same in each task, as arguments of ``Task``; answers are under ``key``."""
+    return {
+        "auto_class": AUTO_CLASS,
+        "mapping": "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES",
+        "metrics": judge.metrics,
+        "objective": judge.metrics[0].name,
+        "knobs": KNOBS,
+        "encode": encode,
+        "build": build,
+        "targets": judge.targets,
+        "score": judge.score,
+        "report": judge.report,
+        "answers": partial(answers, key),
+        "says": (key,),
+        "usage": usage,
+        "infer": infer,
+        "decode": decode,
+        "loss": loss,
+    }

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from automl.tasks import Columns, Labels, Role, Task, _seq2seq
+from automl.tasks import Columns, Labels, Task, _seq2seq
 from automl.tasks import _text_overlap as overlap
 
 if TYPE_CHECKING:
@@ -14,7 +13,6 @@ if TYPE_CHECKING:
 
 
 JUDGE = overlap.judge(("rougeL", "rouge1", "rouge2", "rougeLsum"))
-SAYS = "summary_text"
 PROMPT = "summarize: "
 BEAMS, NO_REPEAT = 4, 3
 """As BART and T5 were evaluated on CNN/DailyMail (Lewis et al. 2020; Raffel et al. 2020)."""
@@ -49,45 +47,18 @@ def _floor(
 TASK = Task(
     name="summarization",
     pipeline_tag="summarization",
-    auto_class=_seq2seq.AUTO_CLASS,
-    mapping=_seq2seq.MAPPING,
-    roles=(
-        Role(
-            "text",
-            "text",
-            True,
-            ("text", "article", "document", "dialogue", "dialog", "body", "content", "source",
-             "report"),
-        ),
-        Role(
-            "target",
-            "text",
-            True,
-            ("target", "summary", "highlights", "abstract", "tldr", "headline", "title"),
-            target=True,
-        ),
+    roles=_seq2seq.roles(
+        ("article", "document", "dialogue", "dialog", "body", "content", "source", "report"),
+        ("summary", "highlights", "abstract", "tldr", "headline", "title"),
     ),
-    metrics=JUDGE.metrics,
-    objective="rougeL",
     floor_description=(
         f"the text's first sentences, as many as training summaries have (at most {MOST_SENTENCES})"
     ),
-    knobs=_seq2seq.KNOBS,
+    floor=_floor,
     evaluation_rows=200,
     scored_rows=1000,
-    encode=_seq2seq.encode,
-    build=_seq2seq.build,
-    targets=JUDGE.targets,
-    score=JUDGE.score,
-    report=JUDGE.report,
-    floor=_floor,
-    answers=partial(_seq2seq.answers, SAYS),
-    says=(SAYS,),
-    usage=_seq2seq.usage,
-    infer=_seq2seq.infer,
-    decode=_seq2seq.decode,
-    loss=_seq2seq.loss,
     adapt=_adapt,
     begin=_begin,
-)  # fmt: skip
+    **_seq2seq.shared(JUDGE, "summary_text"),
+)
 """A summary of a text, judged by the words it shares with one that a person wrote."""

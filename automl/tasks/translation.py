@@ -6,7 +6,6 @@ Which languages they are is told by columns of their own, or by the names of the
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import CandidateError
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-SAYS = "translation_text"
 FROM, TO = "source_language", "target_language"
 JUDGE = overlap.judge(("chrf", "bleu"), language=TO)
 BEAMS = 4
@@ -127,43 +125,24 @@ def _begin(model: Any, tokenizer: PreTrainedTokenizerBase, rows: Any) -> None:
 TASK = Task(
     name="translation",
     pipeline_tag="translation",
-    auto_class=_seq2seq.AUTO_CLASS,
-    mapping=_seq2seq.MAPPING,
     roles=(
-        Role("text", "text", True, ("text", "source", "src", "source_text", "original", "input")),
-        Role(
-            "target",
-            "text",
-            True,
-            ("target", "tgt", "target_text", "translated", "reference", "output"),
-            target=True,
+        *_seq2seq.roles(
+            ("source", "src", "source_text", "original", "input"),
+            ("tgt", "target_text", "translated", "reference", "output"),
         ),
         Role(FROM, "text", False, (FROM, "source_lang", "src_lang", "sourceLang")),
         Role(TO, "text", False, (TO, "target_lang", "tgt_lang", "targetLang")),
     ),
-    metrics=JUDGE.metrics,
-    objective="chrf",
     floor_description=_memory.DESCRIPTION,
-    knobs=_seq2seq.KNOBS,
+    floor=_memory.floor(JUDGE),
     evaluation_rows=300,
     scored_rows=2000,
-    encode=_seq2seq.encode,
-    build=_seq2seq.build,
-    targets=JUDGE.targets,
-    score=JUDGE.score,
-    report=JUDGE.report,
-    floor=_memory.floor(JUDGE),
-    answers=partial(_seq2seq.answers, SAYS),
-    says=(SAYS,),
-    usage=_seq2seq.usage,
-    infer=_seq2seq.infer,
-    decode=_seq2seq.decode,
-    loss=_seq2seq.loss,
     prepare=_prepare,
     pick=_pick,
     constants=_constants,
     adapt=_adapt,
     begin=_begin,
+    **_seq2seq.shared(JUDGE, "translation_text"),
 )
 """Judged by chrF: it needs no words, so that it means the same in every language, follows people's
 judgement more closely than BLEU (Kocmi et al. 2021), and tells weak models apart where BLEU is 0.

@@ -47,7 +47,7 @@ def mbart(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)
     size = {"encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
     heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
-    config = MBartConfig(len(tokenizer), 64, d_model=16, **size, **heads)
+    config = MBartConfig(vocab_size=len(tokenizer), d_model=16, **size, **heads)
     MBartForConditionalGeneration(config).save_pretrained(folder)
     return folder
 
@@ -248,6 +248,81 @@ def test_a_model_of_many_languages_must_be_told_which(mbart):
     klingon = {**COLUMNS, "source_language": ["en"] * 100, "target_language": ["tlh"] * 100}
     with pytest.raises(CandidateError, match="does not know the language 'tlh'"):
         adapted(TRANSLATE, mbart, klingon)
+
+
+def pieces(folder: Path) -> dict[str, int]:
+    """Write a sentencepiece model of the rows' texts; return its pieces' numbers."""
+    from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+
+    with (folder / "sentencepiece.bpe.model").open("wb") as stream:
+        SentencePieceTrainer.train(
+            sentence_iterator=iter(COLUMNS["text"] + COLUMNS["target"]),
+            model_writer=stream,
+            vocab_size=60,
+            model_type="bpe",
+            hard_vocab_limit=False,
+            minloglevel=2,
+        )
+    made = SentencePieceProcessor(model_file=str(folder / "sentencepiece.bpe.model"))
+    return {made.id_to_piece(at): at for at in range(made.get_piece_size())}
+
+
+SMALL = {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1, "encoder_ffn_dim": 16,
+         "decoder_ffn_dim": 16, "encoder_attention_heads": 2, "decoder_attention_heads": 2,
+         "max_position_embeddings": 64}  # fmt: skip
+
+
+def test_an_m2m_writes_the_language_it_is_told(tmp_path):
+    from transformers import M2M100Config, M2M100ForConditionalGeneration, M2M100Tokenizer
+
+    vocabulary = dict.fromkeys(["<s>", "<pad>", "</s>", "<unk>", *pieces(tmp_path)])
+    numbered = {piece: at for at, piece in enumerate(vocabulary)}
+    (tmp_path / "vocab.json").write_text(json.dumps(numbered))
+    files = str(tmp_path / "vocab.json"), str(tmp_path / "sentencepiece.bpe.model")
+    # As its checkpoints say; made anew, the class forgets that languages are special tokens.
+    languages = [f"__{code}__" for code in M2M100Tokenizer(*files).lang_code_to_id]
+    tokenizer = M2M100Tokenizer(*files, additional_special_tokens=languages)
+    tokenizer.save_pretrained(tmp_path)
+    config = M2M100Config(vocab_size=256, **SMALL)
+    M2M100ForConditionalGeneration(config).save_pretrained(tmp_path)
+    model, tokenizer, rows = begun(TRANSLATE, tmp_path, {**COLUMNS, **LANGUAGES})
+    english, german = (tokenizer.get_lang_id(code) for code in ("en", "de"))
+    assert rows[0]["input_ids"][0] == english
+    assert rows[0]["labels"][0] == german
+    batch = TRANSLATE.collator(tokenizer)([rows[0]])
+    assert int(TRANSLATE.infer(model, batch)[0][1]) == german
+    assert TRANSLATE.decode([rows[0]["labels"]], rows, COLUMNS, tokenizer, ()) == ["the house"]
+
+
+def test_a_marian_keeps_its_two_vocabularies_pieces_when_saved(tmp_path):
+    import re
+
+    from transformers import MarianConfig, MarianMTModel, MarianTokenizer
+
+    from automl.catalog.files import SMALL as CATALOGUED
+    from automl.exporters.safetensors import _KEPT
+
+    vocabulary = {**pieces(tmp_path)}
+    vocabulary["<pad>"] = len(vocabulary)
+    (tmp_path / "vocab.json").write_text(json.dumps(vocabulary))
+    for name in ("source.spm", "target.spm"):
+        (tmp_path / name).write_bytes((tmp_path / "sentencepiece.bpe.model").read_bytes())
+    tokenizer = MarianTokenizer(
+        *(str(tmp_path / name) for name in ("source.spm", "target.spm", "vocab.json"))
+    )
+    tokenizer.save_pretrained(tmp_path)
+    pad = tokenizer.pad_token_id
+    ends = {"pad_token_id": pad, "decoder_start_token_id": pad, "eos_token_id": 2}
+    config = MarianConfig(vocab_size=len(tokenizer), **SMALL, **ends, forced_eos_token_id=2)
+    MarianMTModel(config).save_pretrained(tmp_path)
+    model, tokenizer, rows = begun(TRANSLATE, tmp_path)
+    assert TRANSLATE.decode([rows[0]["labels"]], rows, COLUMNS, tokenizer, ()) == ["the house"]
+    kept(model, tokenizer, tmp_path / "kept")
+    for file in sorted((tmp_path / "kept").iterdir()):
+        assert re.fullmatch(_KEPT, file.name), file
+        assert file.name in CATALOGUED or file.suffix == ".safetensors"
+    again = _loading.load_tokenizer(str(tmp_path / "kept"))
+    assert TRANSLATE.encode(COLUMNS, again, 64, ()) == TRANSLATE.encode(COLUMNS, tokenizer, 64, ())
 
 
 # -- use ------------------------------------------------------------------------------------
