@@ -9,7 +9,6 @@ import shutil
 import pytest
 
 from automl.events import Finished, Paused, Reported
-
 from automl.jobs import ModelRef
 
 from .conftest import TINY_BERT
