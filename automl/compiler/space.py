@@ -187,8 +187,8 @@ def _adapters(prior: Prior, targets: Collection[str]) -> Iterator[Parameter]:
     """What small matrices beside frozen layers are, and how fast they learn."""
     known = priors.ADAPTING
     source = known.source
-    rate = float(f"{prior.learning_rate * known.rate_factor:.6g}")
-    yield _rate(prior, rate, ADAPTING, source)
+    rate = float(f"{prior.learning_rate * prior.adapter_rate:.6g}")
+    yield _rate(prior, rate, ADAPTING, prior.adapter_source)
     yield _chosen("lora_rank", known.ranks, source)
     yield _chosen("lora_alpha", known.alphas, source)
     if found := tuple(each for each in known.targets if each in targets):

@@ -290,9 +290,10 @@ def _number(value: Scalar | None, otherwise: float) -> float:
 
 
 def _path(plan: Plan, candidate: Candidate, slots: int) -> Path:
-    """One file per model content, data, batch sizes, machine and library versions."""
+    """One file per model content, data, method, batch sizes, machine and library versions."""
     facts = {
         "measurement": MEASUREMENT,
+        "method": next((p.default for p in candidate.space if p.name == "method"), "full"),
         "files": [file.sha256 for file in candidate.files],
         "data": plan.data.fingerprint,
         "batches": batch_sizes(candidate.space),

@@ -157,7 +157,8 @@ def merged(model: Any) -> dict[str, torch.Tensor]:
         base = layer.get_base_layer()
         weight = quantizing.weight(base)
         with torch.no_grad():
-            state[f"{name}.weight"] = weight + layer.get_delta_weight(_NAME).to(weight.dtype)
+            whole = weight + layer.get_delta_weight(_NAME).to(weight.dtype)
+        state[f"{name}.weight"] = whole.cpu()  # a GPU need not hold a second model
         if base.bias is not None:
             state[f"{name}.bias"] = base.bias.detach()
     return state

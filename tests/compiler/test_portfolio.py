@@ -89,7 +89,7 @@ def test_every_row_of_the_table_has_a_source_and_can_be_reached() -> None:
 def test_adapters_are_tried_second_at_their_own_rate_where_they_are_searched() -> None:
     found = starts({"method": ["full", "lora", "qlora", "probe"]}, targets=("all-linear",))
     assert [each["method"] for each in found[:3]] == ["full", "lora", "qlora"]
-    assert [each["learning_rate"] for each in found[:3]] == [3e-4, 3e-3, 3e-3]
+    assert [each["learning_rate"] for each in found[:3]] == [3e-4, 9e-4, 9e-4]
     assert not {"freeze_embeddings", "layer_decay"} & set(found[1])
     assert found[1]["lora_rank"] == 16
     assert not any(name.startswith("lora_") for name in found[0])
@@ -100,7 +100,7 @@ def test_where_adapters_are_the_default_starts_differ_in_what_adapters_have() ->
     assert {each["method"] for each in found} == {"lora"}
     assert {each["lora_rank"] for each in found} >= {16, 64}
     assert {each["lora_targets"] for each in found} == {"all-linear", "attention"}
-    assert {each["learning_rate"] for each in found} >= {3e-3, 6e-3}
+    assert {each["learning_rate"] for each in found} >= {9e-4, 1.8e-3}
     assert not any("layer_decay" in each for each in found)
 
 

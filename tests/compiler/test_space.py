@@ -65,10 +65,17 @@ def test_the_space_names_every_hyperparameter() -> None:
 def test_each_method_has_a_learning_rate_of_its_own() -> None:
     full, beside = (p for p in adapted({"method": ["full", "qlora"]}) if p.name == "learning_rate")
     assert (dict(full.when), dict(beside.when)) == ({"method": ("full",)}, {"method": ("qlora",)})
-    assert beside.prior == pytest.approx(10 * (full.prior or 0))
+    assert (full.prior, beside.prior) == (3e-4, 9e-4)
     assert (full.low, full.high) == (full.default / 10, full.default * 10)
     assert (beside.low, beside.high) == (beside.default / 10, beside.default * 10)
     assert beside.source != full.source
+
+
+def test_adapters_of_larger_models_learn_ten_times_as_fast() -> None:
+    base = prior("bert", 110_000_000, 10_000)
+    rates = [p.default for p in space(base, BERT, {"method": ["full", "lora"]}, targets=TARGETS)
+             if p.name == "learning_rate"]  # fmt: skip
+    assert rates == [2e-5, 2e-4]
 
 
 def test_a_wish_for_the_learning_rate_holds_for_every_method() -> None:
@@ -76,7 +83,7 @@ def test_a_wish_for_the_learning_rate_holds_for_every_method() -> None:
     rates = [p for p in adapted({"method": ["full", "lora"], "learning_rate": wish})
              if p.name == "learning_rate"]  # fmt: skip
     assert [(p.low, p.high) for p in rates] == [(1e-4, 1e-3)] * 2
-    assert [p.default for p in rates] == [3e-4, 1e-3]
+    assert [p.default for p in rates] == [3e-4, 9e-4]
 
 
 def test_every_hyperparameter_is_searched_under_the_methods_that_have_it() -> None:
@@ -93,7 +100,7 @@ def test_every_hyperparameter_is_searched_under_the_methods_that_have_it() -> No
 def test_where_only_adapters_are_trained_nothing_of_full_training_is_searched() -> None:
     found = {each.name: each for each in adapted({"method": "lora"})}
     assert not {"freeze_embeddings", "layer_decay"} & set(found)
-    assert found["learning_rate"].default == 3e-3
+    assert found["learning_rate"].default == 9e-4
     assert all(dict(p.when) == {"method": ("lora",)} for n, p in found.items() if n != "method")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +96,10 @@ def trained(model: Any, **chosen: Any) -> Any:
 
 
 def task(auto: str) -> Any:
+    """Return a task whose models are of the auto class."""
     from automl import tasks
 
-    return next(
-        (found for name in tasks.names() if (found := tasks.get(name)).auto_class == auto),
-        tasks.get("text-classification"),
-    )
+    return replace(tasks.get("text-classification"), auto_class=auto)
 
 
 @every_family
@@ -168,6 +167,24 @@ def test_adapters_of_attention_are_in_no_other_layer():
     trained = sum(each.numel() for each in model.parameters() if each.requires_grad)
     assert trained == 8 * room.per_rank["attention"] + room.head
     assert room.head == 0
+
+
+def test_peft_finds_adapters_and_base_model_by_themselves(tmp_path):
+    import json
+
+    import torch
+    from peft import AutoPeftModelForCausalLM
+
+    from automl.worker import adapters
+
+    made(WORDS, "llama", GROUPED).save_pretrained(tmp_path / "base")
+    model = trained(made(WORDS, "llama", GROUPED))
+    adapters.save(model, tmp_path / "best", task(WORDS))
+    settings = tmp_path / "best" / adapters.ADAPTER / "adapter_config.json"
+    named = {**json.loads(settings.read_text()), "base_model_name_or_path": str(tmp_path / "base")}
+    settings.write_text(json.dumps(named))
+    found = AutoPeftModelForCausalLM.from_pretrained(settings.parent).eval()
+    torch.testing.assert_close(said(found.merge_and_unload()), said(model), atol=1e-5, rtol=1e-5)
 
 
 def test_a_family_without_attention_layers_has_room_in_others_alone():
