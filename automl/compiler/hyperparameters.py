@@ -112,6 +112,13 @@ HYPERPARAMETERS = {
             "max_grad_norm", "float", "norm gradients are clipped to; 0 clips nothing", 0.0, 1e6
         ),
         Hyperparameter("dropout", "float", "dropout before the classifier", 0.0, 0.9),
+        Hyperparameter(
+            "class_weights",
+            "choice",
+            "how much more rare classes weigh in the loss: balanced, inverse to their rows, or sqrt, "
+            "to the root of them; tried only where a recipe asks for it",
+            choices=("none", "balanced", "sqrt"),
+        ),
     )
 }
 """By name, in the order of the search space: the method first, which the others depend on."""

@@ -10,7 +10,7 @@ from automl.compiler.hyperparameters import HYPERPARAMETERS, METHOD, Hyperparame
 from automl.compiler.priors import Prior
 from automl.plan import Parameter, Scalar
 from automl.recipe.schema import Range
-from automl.tasks import CLASSIFIER
+from automl.tasks import CLASSIFIER, WEIGHTED
 from automl.tasks._layers import layers as layer_count
 from automl.tasks._pooling import pooling_choices
 
@@ -28,8 +28,11 @@ DROPOUTS = (
 """Configuration keys of families that put a dropout before their classifier."""
 
 
-OPTIONAL = CLASSIFIER
+OPTIONAL = CLASSIFIER | WEIGHTED
 """Hyperparameters that not every task has."""
+ON_REQUEST = WEIGHTED
+"""Hyperparameters that are part of a space only where the recipe asks for them: weights bend the
+probabilities, and thresholds, which cost no trial, do most of what they can do."""
 FULL: Mapping[str, tuple[Scalar, ...]] = {METHOD: ("full",)}
 """When everything but the method itself is searched."""
 
@@ -40,7 +43,7 @@ def space(
     wishes: Mapping[str, Entry],
     *,
     smaller: bool = False,
-    knobs: frozenset[str] = CLASSIFIER,
+    knobs: frozenset[str] = OPTIONAL,
 ) -> tuple[Parameter, ...]:
     """Return the parameters of one candidate, in the order of the known hyperparameters.
 
@@ -56,6 +59,8 @@ def space(
     found = []
     for name, known in HYPERPARAMETERS.items():
         if name not in defaults or name in OPTIONAL - knobs:
+            continue
+        if name in ON_REQUEST and name not in wishes:
             continue
         parameter = defaults[name]
         if name in wishes:
@@ -146,6 +151,7 @@ def _regularisation(prior: Prior, config: Mapping[str, object]) -> Iterator[Para
     smoothing, most = prior.label_smoothing
     yield Parameter("label_smoothing", "float", smoothing, 0.0, most, source=prior.also)
     yield _fixed("max_grad_norm", prior.max_grad_norm, prior.also)
+    yield _fixed("class_weights", "none", priors.WEIGHTS_SOURCE)
     if has_dropout(config):
         least, drop = prior.dropout
         yield (

@@ -76,6 +76,8 @@ ENCODER = frozenset({"layer_decay", "freeze_embeddings", "keep_layers", "dropout
 """Hyperparameters of any task whose head stands on an encoder's (or decoder's) layers."""
 CLASSIFIER = ENCODER | {"probe", "head_init", "pooling", "label_smoothing"}
 """Hyperparameters of a task whose head tells the classes of whole rows."""
+WEIGHTED = frozenset({"class_weights"})
+"""Hyperparameters of a task whose loss can weigh rare classes more (``_weighting``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

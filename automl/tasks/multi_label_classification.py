@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from automl.plan import Scalar
-from automl.tasks import ENCODER, Columns, Labels, Metric, Role, Task
+from automl.tasks import ENCODER, WEIGHTED, Columns, Labels, Metric, Role, Task, _weighting
 from automl.tasks._text import (
     CLASS_COLUMNS,
     PAIR,
@@ -56,7 +56,7 @@ def _encode(
 def _build(
     path: str, labels: Labels, hyperparameters: Mapping[str, Scalar], trust_remote_code: bool
 ) -> PreTrainedModel:
-    return load_model(
+    model = load_model(
         TASK.auto_class,
         path,
         hyperparameters,
@@ -66,6 +66,8 @@ def _build(
         label2id={label: index for index, label in enumerate(labels)},
         problem_type="multi_label_classification",
     )
+    _weighting.note(model, hyperparameters)
+    return model
 
 
 def _targets(columns: Columns, labels: Labels) -> np.ndarray:
@@ -130,7 +132,7 @@ TASK = Task(
         "TF-IDF of words (1-2) and of characters within words (2-5), a logistic regression for "
         "each class with C=10"
     ),
-    knobs=ENCODER | {"pooling"},
+    knobs=ENCODER | WEIGHTED | {"pooling"},
     encode=_encode,
     build=_build,
     targets=_targets,
@@ -140,5 +142,7 @@ TASK = Task(
     answers=_answers,
     says=("labels", "scores"),
     usage=_usage,
+    loss=_weighting.binary_cross_entropy,
+    begin=_weighting.count_decisions,
 )
 """Any number of classes for a text, or for two together where ``text_pair`` is there."""

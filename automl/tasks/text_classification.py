@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from automl.plan import Scalar
-from automl.tasks import CLASSIFIER, Columns, Labels, Role, Task
+from automl.tasks import CLASSIFIER, WEIGHTED, Columns, Labels, Role, Task, _weighting
 from automl.tasks._metrics import CLASSIFICATION
 from automl.tasks._text import (
     CLASS_COLUMNS,
@@ -57,7 +57,7 @@ def _encode(
 def _build(
     path: str, labels: Labels, hyperparameters: Mapping[str, Scalar], trust_remote_code: bool
 ) -> PreTrainedModel:
-    return load_model(
+    model = load_model(
         TASK.auto_class,
         path,
         hyperparameters,
@@ -67,6 +67,8 @@ def _build(
         label2id={label: index for index, label in enumerate(labels)},
         problem_type="single_label_classification",
     )
+    _weighting.note(model, hyperparameters)
+    return model
 
 
 def _targets(columns: Columns, labels: Labels) -> np.ndarray:
@@ -117,7 +119,7 @@ TASK = Task(
     metrics=CLASSIFICATION,
     objective="macro_f1",
     floor_description=DESCRIPTION,
-    knobs=CLASSIFIER,
+    knobs=CLASSIFIER | WEIGHTED,
     lists="multi-label-classification",
     encode=_encode,
     build=_build,
@@ -127,5 +129,7 @@ TASK = Task(
     floor=_floor,
     answers=_answers,
     usage=_usage,
+    loss=_weighting.cross_entropy,
+    begin=_weighting.count_classes,
 )
 """Single-label classification of a text, or of two together where ``text_pair`` is there."""

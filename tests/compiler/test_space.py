@@ -44,13 +44,20 @@ def holds(parameter: Parameter, value: object) -> bool:
 
 
 def test_the_space_names_every_hyperparameter() -> None:
-    assert list(made({}, smaller=True)) == list(HYPERPARAMETERS)
+    assert list(made({"class_weights": "sqrt"}, smaller=True)) == list(HYPERPARAMETERS)
 
 
 def test_everything_but_the_method_is_searched_under_full_training_alone() -> None:
     conditions = {name: dict(each.when) for name, each in made({}, smaller=True).items()}
     assert conditions.pop("method") == {}
     assert set(map(str, conditions.values())) == {str({"method": ("full",)})}
+
+
+def test_classes_are_weighted_only_where_the_recipe_asks_for_it() -> None:
+    assert "class_weights" not in made({})
+    wished = made({"class_weights": ["none", "balanced", "sqrt"]})["class_weights"]
+    assert (wished.default, wished.choices) == ("none", ("none", "balanced", "sqrt"))
+    assert made({"class_weights": "balanced"})["class_weights"].default == "balanced"
 
 
 def test_layers_are_left_away_only_where_speed_or_size_is_asked_for() -> None:
