@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from automl.jobs import Interval
+from automl.jobs import Calibration, Interval, Thresholds
 from automl.plan import Direction
 
 INFO = "automl.json"
@@ -54,5 +54,13 @@ class BundleInfo:
     versions: Mapping[str, str]
     costs: Mapping[str, float] = field(default_factory=dict)
     """What prediction cost where the model was scored: ``latency_ms``, ``parameters``, ``disk``."""
+    calibration: Calibration | None = None
+    """The temperature that is in the weights already; null where none was asked for, or can be."""
+    thresholds: Thresholds | None = None
+    """How thresholds were chosen; those that hold are ``automl_thresholds`` in config.json."""
+    without_thresholds: Mapping[str, float] = field(default_factory=dict)
+    """``metrics`` if the most probable class, or a half, decided; empty where they do."""
+    calibration_error: Mapping[str, float] = field(default_factory=dict)
+    """Expected calibration error on test, ``after``, and ``before`` where it was calibrated."""
     schema: Literal["automl/bundle"] = "automl/bundle"
     version: int = 1

@@ -241,11 +241,14 @@ class SearchPlan:
 
 @dataclass(frozen=True, slots=True)
 class ExportPlan:
-    """Formats by exporter name, and the hub repository to push to, if any."""
+    """Formats by exporter name, the hub repository to push to, if any, and what of a classifier is
+    tuned on validation before it leaves."""
 
     formats: tuple[str, ...]
     push_to_hub: str | None
     private: bool
+    calibration: Literal["auto", "never"] = "auto"
+    thresholds: Literal["auto", "never"] = "auto"
 
 
 @dataclass(frozen=True, slots=True)

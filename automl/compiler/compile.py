@@ -233,7 +233,11 @@ def _plan(
         ),
         checks=tuple(recipe.checks),
         export=ExportPlan(
-            tuple(recipe.export.formats), recipe.export.push_to_hub, recipe.export.private
+            tuple(recipe.export.formats),
+            recipe.export.push_to_hub,
+            recipe.export.private,
+            recipe.export.calibration,
+            recipe.export.thresholds,
         ),
         versions=_versions(),
     )

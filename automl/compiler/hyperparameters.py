@@ -115,8 +115,8 @@ HYPERPARAMETERS = {
         Hyperparameter(
             "class_weights",
             "choice",
-            "how much more rare classes weigh in the loss: balanced, inverse to their rows, or sqrt, "
-            "to the root of them; tried only where a recipe asks for it",
+            "how much more rare classes weigh in the loss: balanced, inverse to their rows, or "
+            "sqrt, to the root of them; tried only where a recipe asks for it",
             choices=("none", "balanced", "sqrt"),
         ),
     )

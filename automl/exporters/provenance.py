@@ -33,6 +33,14 @@ class Provenance:
 EXPORTER = Provenance()
 
 
+def _errors(delivery: Delivery) -> dict[str, float]:
+    told = {
+        "before": delivery.score.uncalibrated.get("test"),
+        "after": delivery.score.reliability.get("test"),
+    }
+    return {name: found.error for name, found in told.items() if found is not None}
+
+
 def bundle_info(delivery: Delivery) -> BundleInfo:
     """Return what the bundle of this delivery says of itself."""
     plan = delivery.plan
@@ -61,4 +69,8 @@ def bundle_info(delivery: Delivery) -> BundleInfo:
         checks=tuple(Check(c.expression, c.actual, c.passed) for c in delivery.checks),
         versions=plan.versions,
         costs=delivery.score.costs,
+        calibration=delivery.tuned.calibration if delivery.tuned else None,
+        thresholds=delivery.tuned.thresholds if delivery.tuned else None,
+        without_thresholds=delivery.score.plain.get("test", {}),
+        calibration_error=_errors(delivery),
     )

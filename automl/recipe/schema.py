@@ -303,6 +303,12 @@ class Export(Section):
     """Hub repository (`owner/name`) the bundle is uploaded to when every check has passed."""
     private: bool = True
     """Whether a repository created by the upload is private."""
+    calibration: Literal["auto", "never"] = "auto"
+    """Whether a classifier's probabilities are calibrated on validation, by one temperature that is
+    folded into its last layer; `auto`: where rows held back agree."""
+    thresholds: Literal["auto", "never"] = "auto"
+    """Whether the probability from which a class is predicted is tuned on validation, of two
+    classes or of several a row; `auto`: where rows held back show a gain beyond noise."""
 
 
 ModelRef = Text | FolderModel | PackageModel | HubModel

@@ -62,7 +62,8 @@ def hit_weights(counts: np.ndarray, rows: int, how: str) -> np.ndarray:
     import numpy as np
 
     raw = _raised((rows - counts) / np.maximum(counts, 1), how)
-    return np.clip(raw, 1 / MOST, MOST)
+    found: np.ndarray = np.clip(raw, 1 / MOST, MOST)
+    return found
 
 
 def _raised(weights: np.ndarray, how: str) -> np.ndarray:

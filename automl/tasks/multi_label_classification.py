@@ -40,6 +40,15 @@ classify = pipeline(
 found = classify({example})
 print([each["label"] for each in found if each["score"] >= 0.5])
 """
+_USAGE_OF_THRESHOLDS = _USAGE.replace(
+    """\
+print([each["label"] for each in found if each["score"] >= 0.5])
+""",
+    """\
+least = classify.model.config.automl_thresholds
+print([each["label"] for each in found if each["score"] >= least[each["label"]]])
+""",
+)
 _ONE_TEXT = '"Put a text here."'
 _TWO_TEXTS = '{"text": "Put a text here.", "text_pair": "Put the other one here."}'
 
@@ -80,18 +89,28 @@ def _targets(columns: Columns, labels: Labels) -> np.ndarray:
     return found
 
 
-def _score(logits: np.ndarray, targets: np.ndarray, labels: Labels) -> dict[str, float]:
+def _score(
+    logits: np.ndarray,
+    targets: np.ndarray,
+    labels: Labels,
+    thresholds: Mapping[str, float] | None = None,
+) -> dict[str, float]:
     from automl.tasks import _several_classes
 
-    return _several_classes.score(logits, targets)
+    return _several_classes.score(logits, targets, labels, thresholds)
 
 
 def _report(
-    logits: np.ndarray, targets: np.ndarray, columns: Columns, labels: Labels, seed: int
+    logits: np.ndarray,
+    targets: np.ndarray,
+    columns: Columns,
+    labels: Labels,
+    seed: int,
+    thresholds: Mapping[str, float] | None = None,
 ) -> SplitScore:
     from automl.tasks import _several_classes
 
-    return _several_classes.report(logits, targets, columns, labels, seed)
+    return _several_classes.report(logits, targets, columns, labels, seed, thresholds)
 
 
 def _floor(
@@ -102,15 +121,26 @@ def _floor(
     return _tfidf.log_odds(train, others, _targets(train, labels), seed, text_roles(train))
 
 
-def _answers(logits: np.ndarray, labels: Labels, top: int) -> list[dict[str, Any]]:
+def _answers(
+    logits: np.ndarray,
+    labels: Labels,
+    top: int,
+    thresholds: Mapping[str, float] | None = None,
+) -> list[dict[str, Any]]:
     from automl.tasks import _several_classes
 
-    return _several_classes.answers(logits, labels, top)
+    return _several_classes.answers(logits, labels, top, thresholds)
 
 
-def _usage(repository: str, max_length: int, roles: Collection[str] = ()) -> str:
+def _usage(
+    repository: str,
+    max_length: int,
+    roles: Collection[str] = (),
+    thresholds: Mapping[str, float] | None = None,
+) -> str:
     example = _TWO_TEXTS if PAIR in roles else _ONE_TEXT
-    return _USAGE.format(repository=repository, max_length=max_length, example=example)
+    usage = _USAGE_OF_THRESHOLDS if thresholds else _USAGE
+    return usage.format(repository=repository, max_length=max_length, example=example)
 
 
 TASK = Task(
@@ -142,6 +172,7 @@ TASK = Task(
     answers=_answers,
     says=("labels", "scores"),
     usage=_usage,
+    probabilities="sigmoid",
     loss=_weighting.binary_cross_entropy,
     begin=_weighting.count_decisions,
 )

@@ -36,6 +36,23 @@ classify = pipeline(
 )
 print(classify({example}))
 """
+_USAGE_OF_THRESHOLDS = """\
+from transformers import pipeline
+
+classify = pipeline(
+    "text-classification",
+    model={repository!r},
+    top_k=None,
+    function_to_apply="softmax",
+    truncation=True,
+    max_length={max_length},
+)
+((label, least),) = classify.model.config.automl_thresholds.items()
+scores = {{each["label"]: each["score"] for each in classify({example})}}
+other = next(name for name in scores if name != label)
+print(label if scores[label] >= least else other, scores)
+"""
+"""Of two classes; a pipeline by itself takes the more probable one."""
 _ONE_TEXT = '"Put a text here."'
 _TWO_TEXTS = '{"text": "Put a text here.", "text_pair": "Put the other one here."}'
 
@@ -78,18 +95,28 @@ def _targets(columns: Columns, labels: Labels) -> np.ndarray:
     return np.asarray(indices(columns["label"], labels), dtype=np.int64)
 
 
-def _score(logits: np.ndarray, targets: np.ndarray, labels: Labels) -> dict[str, float]:
+def _score(
+    logits: np.ndarray,
+    targets: np.ndarray,
+    labels: Labels,
+    thresholds: Mapping[str, float] | None = None,
+) -> dict[str, float]:
     from automl.tasks import _classes
 
-    return _classes.score(logits, targets, labels)
+    return _classes.score(logits, targets, labels, thresholds)
 
 
 def _report(
-    logits: np.ndarray, targets: np.ndarray, columns: Columns, labels: Labels, seed: int
+    logits: np.ndarray,
+    targets: np.ndarray,
+    columns: Columns,
+    labels: Labels,
+    seed: int,
+    thresholds: Mapping[str, float] | None = None,
 ) -> SplitScore:
     from automl.tasks import _classes
 
-    return _classes.report(logits, targets, columns, labels, seed)
+    return _classes.report(logits, targets, columns, labels, seed, thresholds)
 
 
 def _floor(
@@ -99,15 +126,26 @@ def _floor(
     return log_probabilities(train, others, labels, seed, text_roles(train))
 
 
-def _answers(logits: np.ndarray, labels: Labels, top: int) -> list[dict[str, Any]]:
+def _answers(
+    logits: np.ndarray,
+    labels: Labels,
+    top: int,
+    thresholds: Mapping[str, float] | None = None,
+) -> list[dict[str, Any]]:
     from automl.tasks import _classes
 
-    return _classes.answers(logits, labels, top)
+    return _classes.answers(logits, labels, top, thresholds)
 
 
-def _usage(repository: str, max_length: int, roles: Collection[str] = ()) -> str:
+def _usage(
+    repository: str,
+    max_length: int,
+    roles: Collection[str] = (),
+    thresholds: Mapping[str, float] | None = None,
+) -> str:
     example = _TWO_TEXTS if PAIR in roles else _ONE_TEXT
-    return _USAGE.format(repository=repository, max_length=max_length, example=example)
+    usage = _USAGE_OF_THRESHOLDS if thresholds else _USAGE
+    return usage.format(repository=repository, max_length=max_length, example=example)
 
 
 TASK = Task(
@@ -129,6 +167,7 @@ TASK = Task(
     floor=_floor,
     answers=_answers,
     usage=_usage,
+    probabilities="softmax",
     loss=_weighting.cross_entropy,
     begin=_weighting.count_classes,
 )

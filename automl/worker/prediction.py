@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from automl.tasks import Columns, Labels, Task
+from automl.worker import models, store
 from automl.worker.store import Rows
 
 Logits = npt.NDArray[np.float32]
@@ -84,6 +86,20 @@ def outputs(
             for index, output in zip(indices, said, strict=True):
                 found[index] = output
     return found
+
+
+def predicted(
+    task: Task, model: Any, tokenizer: Any, columns: Columns, labels: Labels, batch_size: int
+) -> tuple[Any, Rows]:
+    """Return what the task makes of the model's outputs, and the rows as they were encoded.
+
+    Texts are read as far as the model can, as a pipeline over the bundle will; training may have
+    cut them earlier to save time.
+    """
+    limit = models.length_limit(model, tokenizer)
+    rows = store.rows(task.encode(columns, tokenizer, limit, labels))
+    said = outputs(model, rows, task.collator(tokenizer), batch_size, task.infer)
+    return task.decode(said, rows, columns, tokenizer, labels), rows
 
 
 def by_length(rows: Rows, batch_size: int) -> Iterator[npt.NDArray[np.int64]]:
