@@ -32,12 +32,11 @@ from transformers import pipeline
 classify = pipeline(
     "text-classification",
     model={repository!r},
-    top_k=None,
     function_to_apply="sigmoid",
     truncation=True,
     max_length={max_length},
 )
-found = classify({example})
+found = classify({example}, top_k=None)
 print([each["label"] for each in found if each["score"] >= 0.5])
 """
 _USAGE_OF_THRESHOLDS = _USAGE.replace(

@@ -42,13 +42,12 @@ from transformers import pipeline
 classify = pipeline(
     "text-classification",
     model={repository!r},
-    top_k=None,
     function_to_apply="softmax",
     truncation=True,
     max_length={max_length},
 )
 ((label, least),) = classify.model.config.automl_thresholds.items()
-scores = {{each["label"]: each["score"] for each in classify({example})}}
+scores = {{each["label"]: each["score"] for each in classify({example}, top_k=None)}}
 other = next(name for name in scores if name != label)
 print(label if scores[label] >= least else other, scores)
 """

@@ -68,9 +68,7 @@ def test_classes_get_thresholds_of_their_own_and_those_with_few_rows_the_common_
     ("metric", "direction"), [("micro_f1", "maximize"), ("hamming_loss", "minimize")]
 )
 def test_other_metrics_get_one_threshold_for_all(metric, direction):
-    found = choose(
-        SEVERAL, *several(shifts=(-3.0, -3.0, -3.0, -3.0)), MANY, metric, direction, 0
-    )
+    found = choose(SEVERAL, *several(shifts=(-3.0, -3.0, -3.0, -3.0)), MANY, metric, direction, 0)
     assert set(found.by_class) == set(MANY)
     assert len(set(found.by_class.values())) == 1
     assert (found.tuned > found.plain) == (direction == "maximize")
