@@ -26,7 +26,8 @@ LEAST_MISTAKES = 5
 only make what is right more confident still."""
 DEVIATIONS = 2.0
 """How many standard errors of it a gain must be larger than."""
-COLDEST, HOTTEST = 0.1, 10.0
+COLDEST, HOTTEST = 0.1, 100.0
+"""A head that begins as a regression and is trained for few steps may be tens of times too sure."""
 
 
 def calibration(logits: Array, targets: Array, kind: Kind, seed: int) -> Calibration:
