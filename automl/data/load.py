@@ -278,7 +278,9 @@ def _divide(
     keys = ["\0".join(map(splits.same_text, row)) for row in zip(*texts, strict=True)]
     classes = train[role].to_pylist() if role else None
     groups = train[GROUP].to_pylist() if loaded.recipe.data.group_by else None
-    division = splits.divide(keys, classes, groups, shares, loaded.recipe.data.seed)
+    lists = _classes_role(roles)
+    several = train[lists].to_pylist() if lists else None
+    division = splits.divide(keys, classes, groups, shares, loaded.recipe.data.seed, several)
     for split in shares:
         if split not in division.sides:
             raise DataError(_empty_share(loaded, split, train.num_rows))
@@ -343,12 +345,13 @@ def _classes(
 def _rule(
     loaded: LoadedRecipe, roles: Sequence[Role], found: Mapping[str, str], hash: str
 ) -> SplitRule:
-    data, shares, role = loaded.recipe.data, _shares(loaded), _class_role(roles)
+    data, shares = loaded.recipe.data, _shares(loaded)
+    role = _class_role(roles) or _classes_role(roles)
     return SplitRule(
         seed=data.seed,
         validation_share=shares.get("validation"),
         test_share=shares.get("test"),
-        stratified_by=found[role] if role and shares else None,
+        stratified_by=found.get(role, role) if role and shares else None,
         grouped_by=data.group_by if shares else None,
         hash=hash,
     )

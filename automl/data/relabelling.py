@@ -17,7 +17,7 @@ from unicodedata import is_normalized
 import pyarrow as pa
 
 from automl.data.arrays import integers, strings
-from automl.data.part import Part, listed
+from automl.data.part import Part, listed, refused
 from automl.tasks import Role
 
 Names = Mapping[str, str | None]
@@ -36,17 +36,27 @@ class Relabelled:
     """Where rows stood that are left out."""
 
 
-def relabelled(table: pa.Table, role: Role, names: Names, source: str) -> Relabelled:
+def relabelled(
+    table: pa.Table, role: Role, names: Names, source: str, *, aligned: bool = False
+) -> Relabelled:
     """Return the rows with the role's classes named by ``names``; ``source`` says where they stood.
 
     Of a row with several classes, one named null is left out; of a row with one, the row is.
+    ``aligned`` classes stand beside something else of the row, one for one: none may be left out,
+    which raises DataError.
     """
     if not names:
         return Relabelled(table)
     found: Counter[str] = Counter()
     several = role.kind == "classes"
+    if aligned and None in names.values():
+        left = next(name for name, new in names.items() if new is None)
+        raise refused(
+            f"class {left!r} cannot be left out: each class of a row belongs to one of its parts",
+            "give it a name, or remove the rows",
+        )
     made: list[tuple[bool, Any]] = [
-        _several(value, names, found) if several else _single(value, names, found)
+        _several(value, names, found, aligned) if several else _single(value, names, found)
         for value in table[role.name].to_pylist()
     ]
     values = [value for _, value in made]
@@ -71,13 +81,14 @@ def _single(value: str | None, names: Names, found: Counter[str]) -> tuple[bool,
 
 
 def _several(
-    values: Sequence[str] | None, names: Names, found: Counter[str]
+    values: Sequence[str] | None, names: Names, found: Counter[str], aligned: bool
 ) -> tuple[bool, list[str] | None]:
     if values is None:
         keep, single = _single(None, names, found)
         return keep, None if single is None else [single]
     made = [_single(each, names, found) for each in values]
-    return True, list(dict.fromkeys(each for keep, each in made if keep and each is not None))
+    kept = [each for keep, each in made if keep and each is not None]
+    return True, kept if aligned else list(dict.fromkeys(kept))
 
 
 def declared(part: Part, names: Names) -> Part:

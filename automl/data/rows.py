@@ -61,7 +61,8 @@ def select(
     renamed, left_out = Counter[str](), list[str]()
     for role in held:
         if role.kind in ("class", "classes"):
-            found = relabelled(table, role, names or {}, SOURCE)
+            aligned = any(each.kind == "texts" for each in held)
+            found = relabelled(table, role, names or {}, SOURCE, aligned=aligned)
             table, renamed = found.table, renamed + found.renamed
             left_out += found.dropped
         if role.is_target or role.kind == "json":
