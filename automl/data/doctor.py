@@ -143,7 +143,8 @@ def _imbalance(train: pa.Table, roles: Sequence[Role]) -> tuple[str, ...]:
         return ()
     return (
         f"classes are far from even: {high} rows of {most!r}, {low} of {least!r}; "
-        "macro_f1 counts them alike, accuracy hardly sees the small one",
+        "macro_f1 counts them alike, accuracy hardly sees the small one; in the loss it can weigh "
+        "more: search.space: {class_weights: [none, balanced]}",
     )
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _LARGEST, _SMALLEST = 260.0, 12.0
 """Areas of markers, in square points: of the fullest bin, and of the emptiest."""
+_ENOUGH = 10
+"""Predictions that a bin needs to be part of the line: of fewer, the share is mostly chance."""
 
 
 def reliability(delivery: Delivery) -> bytes | None:
@@ -38,8 +40,8 @@ def reliability(delivery: Delivery) -> bytes | None:
     many = "decisions" if several else "rows"
     caption(
         figure,
-        f"{count:,} {many} in bins of equal width; the larger a dot, the more of them. On the "
-        "dashed line, probabilities are what they say.",
+        f"{count:,} {many} in bins of equal width; the larger a dot, the more of them (pale: under "
+        f"{_ENOUGH}). On the dashed line, probabilities are what they say.",
     )
     axes.tick_params(color=MUTED)
     return png(figure)
@@ -47,8 +49,16 @@ def reliability(delivery: Delivery) -> bytes | None:
 
 def _draw(axes: Axes, found: Reliability, name: str, colour: str, *, filled: bool) -> None:
     most = max(each.count for each in found.bins)
-    said, true = [each.said for each in found.bins], [each.found for each in found.bins]
-    sizes = [max(_SMALLEST, _LARGEST * each.count / most) for each in found.bins]
-    axes.plot(said, true, color=colour, linewidth=1.6, alpha=0.9, label=name)
-    face = colour if filled else "white"
-    axes.scatter(said, true, s=sizes, facecolor=face, edgecolor=colour, zorder=2.5, alpha=0.85)
+    full = [each for each in found.bins if each.count >= _ENOUGH]
+    line = [each.said for each in full], [each.found for each in full]
+    axes.plot(*line, color=colour, linewidth=1.6, alpha=0.9, label=name)
+    for each in found.bins:
+        axes.scatter(
+            each.said,
+            each.found,
+            s=max(_SMALLEST, _LARGEST * each.count / most),
+            facecolor=colour if filled else "white",
+            edgecolor=colour,
+            zorder=2.5,
+            alpha=0.85 if each.count >= _ENOUGH else 0.3,
+        )

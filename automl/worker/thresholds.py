@@ -2,7 +2,7 @@
 
 Each way of choosing is tried only after the simpler one: a half; one threshold (of the rarer of two
 classes, or for all that a row may have); one for each class. It is taken where rows that did not
-choose its thresholds do better with it, by more than two standard errors of the difference. Imports
+choose its thresholds do better with it, by more than a standard error of the difference. Imports
 no torch; knows no model.
 """
 
