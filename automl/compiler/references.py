@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
@@ -11,6 +12,9 @@ from automl.catalog import hub, package
 from automl.errors import Problem
 from automl.recipe.loaded import LoadedRecipe, Location
 from automl.recipe.schema import FolderModel, HubModel, PackageModel
+
+_CONFIGURATION = re.compile(r":[\w.-]+(?=@|$)")
+"""What a data set's hub id may have after its name: ``owner/name:configuration@revision``."""
 
 
 def reference_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
@@ -47,7 +51,8 @@ def _source_problems(loaded: LoadedRecipe, where: Location, source: str) -> Iter
         return
     first, *rest = Path(source).parts
     local_folder = rest and (loaded.folder / first).is_dir()
-    if hub.parse(source) and not Path(source).suffix and not local_folder:
+    named = _CONFIGURATION.sub("", source)
+    if hub.parse(named) and not Path(named).suffix and not local_folder:
         return
     yield loaded.problem(where, f"{source} does not exist", hint=_neighbour(loaded, source))
 

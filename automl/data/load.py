@@ -77,6 +77,7 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
         *notes,
         *_unused_note(roles, found, divided["train"], reads),
         *doctor.doubts(ordered, roles),
+        *doctor.imbalance(ordered["train"], roles),
     ]
     tables = {split: _public(table) for split, table in ordered.items()}
     plan = DataPlan(
