@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from automl.jobs import Interval
+from automl.jobs import Calibration, Interval, Thresholds
 from automl.plan import Direction
 
 INFO = "automl.json"
@@ -60,5 +60,13 @@ class BundleInfo:
     """Where the base model came from: ``hub``, ``package`` or ``folder``."""
     base_weights: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of each of the base model's weight files; empty where adapters don't need it."""
+    calibration: Calibration | None = None
+    """The temperature that is in the weights already; null where none was asked for, or can be."""
+    thresholds: Thresholds | None = None
+    """How thresholds were chosen; those that hold are ``automl_thresholds`` in config.json."""
+    without_thresholds: Mapping[str, float] = field(default_factory=dict)
+    """``metrics`` if the most probable class, or a half, decided; empty where they do."""
+    calibration_error: Mapping[str, float] = field(default_factory=dict)
+    """Expected calibration error on test, ``after``, and ``before`` where it was calibrated."""
     schema: Literal["automl/bundle"] = "automl/bundle"
     version: int = 1

@@ -109,6 +109,10 @@ class ScoreSpec:
     seed: int
     base: ModelRef | None = None
     """The model before training, for tasks that judge by what has changed."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Least probability by class; empty: the most probable class, or a half."""
+    temperature: float = 1.0
+    """What the model's logits were divided by when it was calibrated."""
     schema: Literal["automl/score"] = "automl/score"
     version: int = 1
 
@@ -122,6 +126,9 @@ class FloorSpec:
     splits: tuple[str, ...]
     threads: int
     seed: int
+    metric: str | None = None
+    """Metric for which its thresholds are tuned on validation; null: they are not."""
+    direction: Direction = "maximize"
     schema: Literal["automl/floor"] = "automl/floor"
     version: int = 1
 
@@ -214,7 +221,37 @@ class SoupSpec:
     version: int = 1
 
 
-Spec = TrialSpec | ScoreSpec | FloorSpec | InspectSpec | MeasureSpec | ScreenSpec | SoupSpec
+@dataclass(frozen=True, slots=True)
+class CalibrateSpec:
+    """Calibrate a classifier and tune its thresholds on validation; result: CalibrateResult."""
+
+    task: str
+    model: ModelRef
+    data: DataRef
+    metric: str
+    direction: Direction
+    target: str
+    """Folder the calibrated model is written to, where calibrating helps."""
+    calibration: bool
+    thresholds: bool
+    batch_size: int
+    threads: int
+    devices: tuple[str, ...]
+    seed: int
+    schema: Literal["automl/calibrate"] = "automl/calibrate"
+    version: int = 1
+
+
+Spec = (
+    TrialSpec
+    | ScoreSpec
+    | FloorSpec
+    | InspectSpec
+    | MeasureSpec
+    | ScreenSpec
+    | SoupSpec
+    | CalibrateSpec
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +281,26 @@ class SplitScore:
 
 
 @dataclass(frozen=True, slots=True)
+class Bin:
+    """Predictions of like probability: how many, what they said on average, how often it was so."""
+
+    count: int
+    said: float
+    found: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reliability:
+    """How far probabilities can be taken at their word: of the predicted class, or of every class
+    where a row has several."""
+
+    error: float
+    """Expected calibration error: the mean distance of said and found, weighted by counts."""
+    bins: tuple[Bin, ...]
+    """Rising; those without predictions are left out."""
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreResult:
     """Scores by split, and how long prediction took."""
 
@@ -259,6 +316,12 @@ class ScoreResult:
     the weights); empty for a floor."""
     samples: tuple[Mapping[str, Any], ...] = ()
     """What the model said to a few rows, where it generates: each by ``given`` and ``said``."""
+    plain: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Split → its metrics if the most probable class, or a half, decided; empty where they do."""
+    reliability: Mapping[str, Reliability] = field(default_factory=dict)
+    """Split → how well the probabilities are calibrated; empty for a floor, and without classes."""
+    uncalibrated: Mapping[str, Reliability] = field(default_factory=dict)
+    """Split → the same before the model was calibrated; empty where it was not."""
     schema: Literal["automl/score-result"] = "automl/score-result"
     version: int = 1
 
@@ -335,6 +398,68 @@ class SoupResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Calibration:
+    """What one temperature for all logits came to (Guo et al. 2017).
+
+    Losses and errors are those of validation rows by the temperature fitted to the others.
+    """
+
+    temperature: float
+    """What the logits are divided by in the model that leaves; 1 where it is left as it was."""
+    loss: tuple[float, float]
+    """Log loss before and after."""
+    error: tuple[float, float]
+    """Expected calibration error before and after."""
+    why_not: str = ""
+    """Why the model is left as it was; empty where it is not."""
+
+    @property
+    def taken(self) -> bool:
+        """Whether the temperature is folded into the model."""
+        return not self.why_not
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """What tuned thresholds came to.
+
+    ``plain``, ``tuned`` and ``noise`` are the goal's metric on validation: without thresholds, of
+    rows decided by thresholds chosen on the others, and the standard error of the difference.
+    """
+
+    by_class: Mapping[str, float]
+    """Least probability from which a class is predicted; empty where none are taken."""
+    plain: float
+    tuned: float
+    noise: float
+    alike: tuple[str, ...] = ()
+    """Classes with too few validation rows for a threshold of their own."""
+    why_not: str = ""
+    """Why none are taken; empty where they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrateResult:
+    """What was tuned on validation; null for what was not asked for, or can't be."""
+
+    calibration: Calibration | None
+    thresholds: Thresholds | None
+    seconds: float
+    schema: Literal["automl/calibrate-result"] = "automl/calibrate-result"
+    version: int = 1
+
+    @property
+    def temperature(self) -> float:
+        """What the logits of the model that leaves were divided by."""
+        return self.calibration.temperature if self.calibration else 1.0
+
+    @property
+    def by_class(self) -> Mapping[str, float]:
+        """The thresholds taken; empty where none are."""
+        return self.thresholds.by_class if self.thresholds else {}
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """Median seconds of one training step under one setting."""
 
@@ -399,6 +524,7 @@ def read_spec(path: Path) -> Spec:
             MeasureSpec,
             ScreenSpec,
             SoupSpec,
+            CalibrateSpec,
         )
     }
     name = json.loads(path.read_bytes()).get("schema")

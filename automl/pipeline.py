@@ -56,6 +56,10 @@ class RunResult:
     """How the winner was chosen; null when the run was interrupted before its end."""
     costs: Mapping[str, float] = field(default_factory=dict)
     """What prediction with the model that left costs."""
+    tuned: jobs.CalibrateResult | None = None
+    """What of a classifier was tuned on validation; null where nothing was to be."""
+    plain: Mapping[str, float] = field(default_factory=dict)
+    """Test metrics without thresholds; empty where there are none."""
 
     @property
     def exit_code(self) -> int:
@@ -456,6 +460,8 @@ def _result(study: Study, rundir: RunDir, outcome: Outcome, finish: Finish | Non
         goal=study.plan.goal,
         choice=finish.choice if finish else None,
         costs=finish.score.costs if finish else {},
+        tuned=finish.tuned if finish else None,
+        plain=finish.score.plain.get("test", {}) if finish else {},
     )
 
 

@@ -250,13 +250,16 @@ class SearchPlan:
 
 @dataclass(frozen=True, slots=True)
 class ExportPlan:
-    """Formats by exporter name, and the hub repository to push to, if any."""
+    """Formats by exporter name, the hub repository to push to, if any, and what of a classifier is
+    tuned on validation before it leaves."""
 
     formats: tuple[str, ...]
     push_to_hub: str | None
     private: bool
     adapter: Literal["merge", "keep"] = "merge"
     """Whether a winner's adapters leave merged into the model, or alone, beside its name."""
+    calibration: Literal["auto", "never"] = "auto"
+    thresholds: Literal["auto", "never"] = "auto"
 
 
 @dataclass(frozen=True, slots=True)

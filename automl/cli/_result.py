@@ -14,6 +14,7 @@ from automl.compiler.limits import parse
 from automl.exporters import CheckResult
 from automl.exporters._search_tables import MOST_POINTS, standing
 from automl.exporters._units import cost
+from automl.finish.calibrating import said
 from automl.pipeline import RunResult
 
 
@@ -30,6 +31,8 @@ def show(result: RunResult) -> None:
         console.print(front)
     console.print()
     console.print(_scores(result))
+    for line in said(result.tuned, result.goal.metric) if result.tuned else ():
+        console.print(escape(line))
     if _costs(result):
         console.print(_costs(result))
     _probe(console, result)
@@ -152,6 +155,8 @@ def _scores(result: RunResult) -> Table:
     table.add_column(f"test ({result.test.rows} rows)")
     table.add_column("winner", justify="right")
     table.add_column("95% interval", justify="right")
+    if result.plain:
+        table.add_column("without thresholds", justify="right")
     table.add_column("floor", justify="right")
     for name, value in result.test.metrics.items():
         interval = result.test.intervals.get(name)
@@ -160,6 +165,7 @@ def _scores(result: RunResult) -> Table:
             name,
             f"{value:.4f}",
             f"{interval.low:.4f} to {interval.high:.4f}" if interval else "",
+            *([f"{result.plain[name]:.4f}"] if result.plain else []),
             f"{result.floor.metrics[name]:.4f}",
             style=style,
         )

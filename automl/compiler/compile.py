@@ -10,13 +10,13 @@ import json
 import math
 import platform
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl import tasks
-from automl.compiler import checks, grids, limits, memory, objectives, rungs, screening
+from automl.compiler import checks, grids, limits, memory, objectives, rungs, screening, truncation
 from automl.compiler.candidates import Resolution, Terms, candidate, resolve
 from automl.compiler.hyperparameters import METHOD, QUANTIZED
 from automl.compiler.inspection import Question, inspect
@@ -113,8 +113,10 @@ def compile_recipe(
         say,
     )
     refused = (*resolution.refused, *screened.refused)
+    cut = truncation.warnings(screened.candidates, loaded.recipe.data.max_length)
+    warned = replace(data.plan, warnings=(*data.plan.warnings, *cut))
     return Compiled(
-        plan=_plan(loaded, task, data.plan, screened, refused),
+        plan=_plan(loaded, task, warned, screened, refused),
         tables=data.tables,
         models={each.id: resolution.models[each.id].path for each in screened.candidates},
         screening_seconds=screened.seconds,
@@ -247,6 +249,8 @@ def _plan(
             recipe.export.push_to_hub,
             recipe.export.private,
             recipe.export.adapter,
+            recipe.export.calibration,
+            recipe.export.thresholds,
         ),
         versions=_versions(),
     )

@@ -140,6 +140,13 @@ HYPERPARAMETERS = {
         Hyperparameter(
             "odds_weight", "float", "ORPO: what the odds of the two answers weigh", 1e-3, 10.0
         ),
+        Hyperparameter(
+            "class_weights",
+            "choice",
+            "how much more rare classes weigh in the loss: balanced, inverse to their rows, or "
+            "sqrt, to the root of them; tried only where a recipe asks for it",
+            choices=("none", "balanced", "sqrt"),
+        ),
     )
 }
 """By name, in the order of the search space: the method first, which the others depend on."""

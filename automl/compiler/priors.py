@@ -161,6 +161,7 @@ HEAD_SOURCE = "Kumar et al. 2022; own runs: .83 after an epoch, .58 from a rando
 FREEZING_SOURCE = "own runs: .86 frozen, .85 trained (875 rows), in half the time on a CPU"
 LAYERS_SOURCE = "all layers; fewer where the objective or a limit asks for speed or size"
 PREFERENCE_SOURCE = "Rafailov et al. 2023 (DPO); Hong et al. 2024 (ORPO); TRL's defaults"
+WEIGHTS_SOURCE = "King and Zeng 2001"
 SMALL_DATA_ROWS = 2000
 SMALL_DATA_EPOCHS = (2, 3, 10)
 """Fewer than 2,000 rows are few steps an epoch: longer training is what makes small-data

@@ -11,7 +11,7 @@ from automl.compiler.hyperparameters import HYPERPARAMETERS, METHOD, Hyperparame
 from automl.compiler.priors import Prior
 from automl.plan import Parameter, Scalar
 from automl.recipe.schema import Range
-from automl.tasks import ADAPTING, CLASSIFIER, PREFERENCE
+from automl.tasks import ADAPTING, CLASSIFIER, PREFERENCE, WEIGHTED
 from automl.tasks._layers import layers as layer_count
 from automl.tasks._pooling import pooling_choices
 
@@ -30,7 +30,7 @@ DROPOUTS = (
 """Configuration keys of families that put a dropout before their classifier."""
 
 
-OPTIONAL = CLASSIFIER | PREFERENCE
+OPTIONAL = CLASSIFIER | PREFERENCE | WEIGHTED
 """Hyperparameters that not every task has."""
 TRAINED = ("full", *ADAPTING)
 """Methods that train layers: under which everything but the method itself is searched."""
@@ -45,6 +45,9 @@ APPLIES: Mapping[str, tuple[str, ...]] = {
     "layer_decay": ("full",),
 }
 """Hyperparameter → the methods it is one of, where not all of ``TRAINED``."""
+ON_REQUEST = WEIGHTED
+"""Hyperparameters that are part of a space only where the recipe asks for them: weights bend the
+probabilities, and thresholds, which cost no trial, do most of what they can do."""
 
 
 def space(
@@ -53,7 +56,7 @@ def space(
     wishes: Mapping[str, Entry],
     *,
     smaller: bool = False,
-    knobs: frozenset[str] = CLASSIFIER,
+    knobs: frozenset[str] = CLASSIFIER | WEIGHTED,
     targets: Collection[str] = (),
 ) -> tuple[Parameter, ...]:
     """Return the parameters of one candidate, in the order of the known hyperparameters.
@@ -70,9 +73,11 @@ def space(
     defaults = [method, *_defaults(prior, config, fewer, targets)]
     found = []
     for name, known in HYPERPARAMETERS.items():
+        if name in OPTIONAL - knobs or (name in ON_REQUEST and name not in wishes):
+            continue
         for parameter in (each for each in defaults if each.name == name):
             when = _when(parameter, method)
-            if name in OPTIONAL - knobs or (when is None and name != METHOD):
+            if when is None and name != METHOD:
                 continue
             if name in wishes and name != METHOD:
                 parameter = _wished(known, parameter, _possible(parameter, wishes[name], config))
@@ -219,6 +224,7 @@ def _regularisation(prior: Prior, config: Mapping[str, object]) -> Iterator[Para
     smoothing, most = prior.label_smoothing
     yield Parameter("label_smoothing", "float", smoothing, 0.0, most, source=prior.also)
     yield _fixed("max_grad_norm", prior.max_grad_norm, prior.also)
+    yield _fixed("class_weights", "none", priors.WEIGHTS_SOURCE)
     if has_dropout(config):
         least, drop = prior.dropout
         yield (

@@ -42,7 +42,7 @@ def findings(tables: Mapping[str, pa.Table], roles: Sequence[Role]) -> tuple[str
     return (
         *doubts(tables, roles),
         *_repeats(tables["train"], roles),
-        *_imbalance(tables["train"], roles),
+        *imbalance(tables["train"], roles),
         *_long(tables["train"], roles),
     )
 
@@ -133,7 +133,8 @@ def _repeats(train: pa.Table, roles: Sequence[Role]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _imbalance(train: pa.Table, roles: Sequence[Role]) -> tuple[str, ...]:
+def imbalance(train: pa.Table, roles: Sequence[Role]) -> tuple[str, ...]:
+    """Return a sentence where one class has ``IMBALANCE`` times the rows of another."""
     name = next((role.name for role in roles if role.kind == "class"), None)
     if name is None:
         return ()
@@ -143,7 +144,8 @@ def _imbalance(train: pa.Table, roles: Sequence[Role]) -> tuple[str, ...]:
         return ()
     return (
         f"classes are far from even: {high} rows of {most!r}, {low} of {least!r}; "
-        "macro_f1 counts them alike, accuracy hardly sees the small one",
+        "macro_f1 counts them alike, accuracy hardly sees the small one; in the loss it can weigh "
+        "more: search.space: {class_weights: [none, balanced]}",
     )
 
 

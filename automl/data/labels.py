@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from unicodedata import is_normalized, normalize
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from automl.data.arrays import strings
 from automl.data.part import Part, listed
+from automl.data.relabelling import written
 from automl.data.rows import SOURCE
 from automl.errors import Problem
 
 _WHOLE = re.compile(r"-?\d+")
+_MISSING = ("nan", "null", "n/a", "#n/a", "<na>")
+"""What programs write where there is nothing. Not ``none`` and ``na``, which may be classes."""
 _ENOUGH_ROWS = 50
 """Rows from which mostly different labels are taken for a wrong column."""
 
@@ -40,8 +44,14 @@ def unused_classes(labels: tuple[str, ...], column: str, parts: Iterable[Part]) 
     return [name for name in declared if name not in labels]
 
 
-def spelled_alike(tables: Iterable[pa.Table], role: str, column: str) -> list[Problem]:
-    """Return a problem for classes that differ only by letter case or spacing, naming rows."""
+def misspelled(
+    tables: Iterable[pa.Table], role: str, column: str, meant: Collection[str] = ()
+) -> list[Problem]:
+    """Return a problem for each class that is likely no class of its own, naming rows and a fix.
+
+    Those are classes that differ only by letter case, spacing or Unicode form, that begin or end
+    with a space, or that say that there is none. Those in ``meant`` the recipe has named itself.
+    """
     rows: dict[str, list[str]] = defaultdict(list)
     for table in tables:
         pairs = zip(table[role].to_pylist(), table[SOURCE].to_pylist(), strict=True)
@@ -49,15 +59,59 @@ def spelled_alike(tables: Iterable[pa.Table], role: str, column: str) -> list[Pr
             rows[label].append(source)
     spellings: dict[str, list[str]] = defaultdict(list)
     for label in rows:
-        spellings[" ".join(label.casefold().split())].append(label)
+        spellings[same_class(label)].append(label)
     problems = []
     for labels in spellings.values():
-        if len(labels) > 1:
-            usual, *others = sorted(labels, key=lambda label: (-len(rows[label]), label))
-            shown = ", ".join(f"{label!r} ({listed(rows[label], 3)})" for label in others)
-            message = f"column {column!r}: {shown} differs from {usual!r} only by case or spaces"
-            problems.append(Problem(message, hint=f"write {usual.strip()!r} everywhere"))
+        usual, *others = sorted(labels, key=lambda label: (-len(rows[label]), label))
+        if all(label in meant for label in labels):
+            continue
+        if others:
+            problems.append(_alike(usual, others, rows, column))
+        elif usual != usual.strip():
+            message = f"column {column!r}: {_counted(usual, rows)} begins or ends with a space"
+            problems.append(_fixed(message, {usual: usual.strip()}))
+        elif usual.casefold() in _MISSING:
+            message = f"column {column!r}: {_counted(usual, rows)} reads like a missing class"
+            hint = f"to leave these rows out, under data: {written({usual: None})}; to keep it: "
+            problems.append(Problem(message, hint=hint + written({usual: usual})))
     return problems
+
+
+def same_class(label: str) -> str:
+    """Return the label without letter case, spacing and Unicode's choice of composed letters."""
+    return " ".join(normalize("NFC", label).casefold().split())
+
+
+def _alike(
+    usual: str, others: Sequence[str], rows: Mapping[str, Sequence[str]], column: str
+) -> Problem:
+    shown = ", ".join(_counted(label, rows) for label in others)
+    verb = "differs" if len(others) == 1 else "differ"
+    name = " ".join(normalize("NFC", usual).split())
+    return _fixed(
+        f"column {column!r}: {shown} {verb} from {_seen(usual)} ({_rows(rows[usual])}) only by "
+        "case, spaces or Unicode form",
+        {label: name for label in (usual, *others) if label != name},
+    )
+
+
+def _fixed(message: str, names: Mapping[str, str]) -> Problem:
+    name = next(iter(names.values()))
+    hint = f"write {name!r} everywhere, or merge them, under data: {written(names)}"
+    return Problem(message, hint=hint)
+
+
+def _counted(label: str, rows: Mapping[str, Sequence[str]]) -> str:
+    return f"{_seen(label)} ({_rows(rows[label])}: {listed(rows[label], 3)})"
+
+
+def _seen(label: str) -> str:
+    """Return the label so that what is told apart can be: letters in parts show as such."""
+    return repr(label) if is_normalized("NFC", label) else ascii(label)
+
+
+def _rows(sources: Sequence[str]) -> str:
+    return f"{len(sources)} row{'' if len(sources) == 1 else 's'}"
 
 
 def unseen(

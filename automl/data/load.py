@@ -5,6 +5,7 @@ Attaches places in the recipe to what the other modules here found. Knows no can
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -12,7 +13,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from automl import tasks
-from automl.data import columns, doctor, forms, labels, nested, sources, splits
+from automl.data import columns, doctor, forms, labels, nested, relabelling, sources, splits
 from automl.data.arrays import integers, strings
 from automl.data.fingerprint import fingerprint, row_hashes, split_hash
 from automl.data.part import Part, Reading, listed, refused
@@ -60,7 +61,7 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
     reads = _read_all(loaded)
     task, found = _columns(loaded, task, reads)
     roles = [role for role in task.roles if role.name in found]
-    given, dropped = _select_all(loaded, roles, found, reads)
+    given, dropped, renamed = _select_all(loaded, roles, found, reads)
     given, prepared = forms.prepare(loaded, task, given)
     roles = [role for role in task.roles if role.name in given["train"].column_names]
     found = {role.name: found[role.name] for role in roles if role.name in found}
@@ -71,10 +72,12 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
     ordered = {split: _ordered(table, hashes[split]) for split, table in divided.items()}
     warnings = [
         *_dropped_note(dropped),
+        *renamed,
         *prepared,
         *notes,
         *_unused_note(roles, found, divided["train"], reads),
         *doctor.doubts(ordered, roles),
+        *doctor.imbalance(ordered["train"], roles),
     ]
     tables = {split: _public(table) for split, table in ordered.items()}
     told = {} if task.constants is None else task.constants(found)
@@ -123,7 +126,10 @@ def _read_all(loaded: LoadedRecipe) -> list[_Read]:
             with _placed(loaded, location):
                 reading = sources.read(reference, loaded.folder, split)
                 published = loaded.reference(location, reference)
-                parts = tuple(nested.opened(part) for part in reading.parts)
+                parts = tuple(
+                    relabelling.declared(nested.opened(part), loaded.recipe.data.labels)
+                    for part in reading.parts
+                )
                 reads.append(_Read(split, published, location, replace(reading, parts=parts)))
         except DataError as error:
             problems.extend(error.problems)
@@ -178,24 +184,55 @@ def _parts(reads: Sequence[_Read], split: str) -> list[Part]:
 
 def _select_all(
     loaded: LoadedRecipe, roles: Sequence[Role], found: Mapping[str, str], reads: Sequence[_Read]
-) -> tuple[dict[str, pa.Table], list[str]]:
+) -> tuple[dict[str, pa.Table], list[str], list[str]]:
+    """Return each split's rows, where rows without text stood, and notes on renamed classes."""
     tables: dict[str, pa.Table] = {}
     dropped: list[str] = []
+    left_out: list[str] = []
+    renamed: Counter[str] = Counter()
     problems: list[Problem] = []
+    names = loaded.recipe.data.labels
     for split in dict.fromkeys(read.split for read in reads):
         try:
             with _placed(loaded, ("data", split)):
                 parts = _parts(reads, split)
-                chosen = select(parts, roles, found, _group_of(loaded, parts))
+                chosen = select(parts, roles, found, _group_of(loaded, parts), names)
                 if chosen.table.num_rows == 0:
                     raise refused(f"{split} has no row with text")
                 tables[split] = chosen.table
                 dropped.extend(chosen.dropped)
+                left_out.extend(chosen.left_out)
+                renamed += chosen.renamed
         except DataError as error:
             problems.extend(error.problems)
+    problems = problems or _names_of_nothing(loaded, roles, tables, renamed)
     if problems:
         raise DataError(problems)
-    return tables, dropped
+    return tables, dropped, list(relabelling.notes(names, renamed, left_out))
+
+
+def _names_of_nothing(
+    loaded: LoadedRecipe,
+    roles: Sequence[Role],
+    tables: Mapping[str, pa.Table],
+    renamed: Counter[str],
+) -> list[Problem]:
+    """Return a problem for each class of ``data.labels`` that no row has."""
+    idle = [name for name in loaded.recipe.data.labels if name and not renamed[name]]
+    if not idle:
+        return []
+    role = _class_role(roles) or _classes_role(roles)
+    if role is None:
+        place = ("data", "labels")
+        return [loaded.problem(place, "the task has no classes", hint="remove data.labels")]
+    several = _class_role(roles) is None
+    each = (nested.exploded(table, role) if several else table for table in tables.values())
+    known = tuple(sorted({name for table in each for name in table[role].unique().to_pylist()}))
+    return [
+        loaded.problem(("data", "labels", name), f"no row has the class {name!r}",
+                       value=name, known=known)
+        for name in idle
+    ]  # fmt: skip
 
 
 def _group_of(loaded: LoadedRecipe, parts: Sequence[Part]) -> str | None:
@@ -225,7 +262,8 @@ def _check_labels(
     column = found.get(role, role)
     if _class_role(roles) is None:
         given = {split: nested.exploded(table, role, SOURCE) for split, table in given.items()}
-    problems = labels.spelled_alike(given.values(), role, column)
+    meant = [name for name in loaded.recipe.data.labels.values() if name is not None]
+    problems = labels.misspelled(given.values(), role, column, meant)
     problems += labels.unlike_classes(given["train"], role, column)
     if not problems:
         known = labels.class_order(given["train"], role, column, _parts(reads, "train"))
@@ -250,7 +288,9 @@ def _divide(
     keys = ["\0".join(map(splits.same_text, row)) for row in zip(*texts, strict=True)]
     classes = train[role].to_pylist() if role else None
     groups = train[GROUP].to_pylist() if loaded.recipe.data.group_by else None
-    division = splits.divide(keys, classes, groups, shares, loaded.recipe.data.seed)
+    lists = _classes_role(roles)
+    several = train[lists].to_pylist() if lists else None
+    division = splits.divide(keys, classes, groups, shares, loaded.recipe.data.seed, several)
     for split in shares:
         if split not in division.sides:
             raise DataError(_empty_share(loaded, split, train.num_rows))
@@ -315,12 +355,13 @@ def _classes(
 def _rule(
     loaded: LoadedRecipe, roles: Sequence[Role], found: Mapping[str, str], hash: str
 ) -> SplitRule:
-    data, shares, role = loaded.recipe.data, _shares(loaded), _class_role(roles)
+    data, shares = loaded.recipe.data, _shares(loaded)
+    role = _class_role(roles) or _classes_role(roles)
     return SplitRule(
         seed=data.seed,
         validation_share=shares.get("validation"),
         test_share=shares.get("test"),
-        stratified_by=found[role] if role and shares else None,
+        stratified_by=found.get(role, role) if role and shares else None,
         grouped_by=data.group_by if shares else None,
         hash=hash,
     )

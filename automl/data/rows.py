@@ -6,8 +6,9 @@ Knows no split and no order of classes.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +17,7 @@ from automl.data import nested
 from automl.data.arrays import integers, null, string
 from automl.data.columns import kind_of
 from automl.data.part import Part, listed, refused
+from automl.data.relabelling import NOTHING, Names, relabelled, written
 from automl.tasks import Role
 
 _NONE = integers([0])[0]
@@ -32,15 +34,23 @@ class Selected:
     table: pa.Table
     dropped: tuple[str, ...] = ()
     """Where rows without text stood; they are not in ``table``."""
+    renamed: Counter[str] = field(default_factory=Counter)
+    """Classes that the recipe gives a name, as they were written, and how many rows had them."""
+    left_out: tuple[str, ...] = ()
+    """Where rows stood that the recipe leaves out by their class."""
 
 
 def select(
-    parts: Sequence[Part], roles: Sequence[Role], columns: Mapping[str, str], group_by: str | None
+    parts: Sequence[Part],
+    roles: Sequence[Role],
+    columns: Mapping[str, str],
+    group_by: str | None,
+    names: Names | None = None,
 ) -> Selected:
     """Return the rows of all parts under their roles' names, in the order they were read.
 
-    Rows whose text is empty or blank are dropped. Raises DataError for values that are not of the
-    role's kind, and for empty classes and numbers, naming the rows.
+    Rows whose text is empty or blank are dropped, and classes called by ``names``. Raises DataError
+    for values that are not of the role's kind, and for empty classes and numbers, naming the rows.
     """
     held = [role for role in roles if role.name in columns]
     tables = [_table(part, held, columns, group_by) for part in parts]
@@ -48,10 +58,16 @@ def select(
     keep = _has_text(table, [role for role in held if not role.is_target])
     dropped = tuple(table[SOURCE].filter(pc.invert(keep)).to_pylist())
     table = table.filter(keep) if dropped else table
+    renamed, left_out = Counter[str](), list[str]()
     for role in held:
+        if role.kind in ("class", "classes"):
+            aligned = any(each.kind == "texts" for each in held)
+            found = relabelled(table, role, names or {}, SOURCE, aligned=aligned)
+            table, renamed = found.table, renamed + found.renamed
+            left_out += found.dropped
         if role.is_target or role.kind == "json":
             _refuse_empty(table, role, columns[role.name])
-    return Selected(table, dropped)
+    return Selected(table, dropped, renamed, tuple(left_out))
 
 
 def _table(
@@ -152,7 +168,9 @@ def _refuse_empty(table: pa.Table, role: Role, column: str) -> None:
     empty = _blank(values) if blank else pc.is_null(values, nan_is_null=role.kind == "number")
     rows = table[SOURCE].filter(empty).to_pylist()
     if rows:
+        hint = f"fill in the {role.name}, or remove these rows"
+        if role.kind in ("class", "classes"):
+            hint += f"; to leave them out, under data: {written({NOTHING: None})}"
         raise refused(
-            f"{len(rows)} rows have no {role.name} (column {column!r}): {listed(rows)}",
-            f"fill in the {role.name}, or remove these rows",
+            f"{len(rows)} rows have no {role.name} (column {column!r}): {listed(rows)}", hint
         )

@@ -26,6 +26,8 @@ class Unit:
     classes: Mapping[str, int]
     main_class: str
     """The class most rows have; the first by name among equals."""
+    held: frozenset[str]
+    """All classes of its rows, where a row has several too."""
     rank: bytes
 
 
@@ -48,15 +50,22 @@ def divide(
     groups: Sequence[str | None] | None,
     shares: Mapping[str, float],
     seed: int,
+    several: Sequence[Sequence[str]] | None = None,
 ) -> Division:
     """Return the side of each row; ``shares`` gives ``validation`` and ``test`` of all rows.
+
+    ``several`` are all classes of each row where it may have any number; ``classes`` then follow
+    from it: a row counts as one of the class that is rarest, as the rare ones are hard to spread.
 
     ``texts`` are ``same_text`` keys. Each class keeps at least one unit in train, and with
     classes each share holds within one row of its part of every class, as far as units can be
     divided; with ``groups`` (null: belongs to none) shares and classes are met approximately.
     """
+    if several is not None:
+        classes = _rarest(several)
     names = classes if classes is not None else [""] * len(texts)
-    units = _units(texts, names, groups, seed)
+    held = several if several is not None else [[name] for name in names]
+    units = _units(texts, names, held, groups, seed)
     sides: dict[int, str] = {}
     pick = _pick_grouped if groups is not None else _pick_by_class
     for split in HELD_OUT:
@@ -69,25 +78,38 @@ def divide(
     for place, split in sides.items():
         for row in units[place].rows:
             found[row] = split
-    return Division(tuple(found), _warnings(found, names, units, shares, classes is not None))
+    return Division(tuple(found), _warnings(found, held, units, shares, classes is not None))
+
+
+def _rarest(several: Sequence[Sequence[str]]) -> list[str]:
+    """Return each row's class with the fewest rows, the first by name; empty where it has none."""
+    counts = Counter(name for names in several for name in names)
+    return [min(names, key=lambda name: (counts[name], name), default="") for names in several]
 
 
 def _units(
-    texts: Sequence[str], classes: Sequence[str], groups: Sequence[str | None] | None, seed: int
+    texts: Sequence[str],
+    classes: Sequence[str],
+    held: Sequence[Sequence[str]],
+    groups: Sequence[str | None] | None,
+    seed: int,
 ) -> list[Unit]:
     """Return the units in the order of their rank, which content and seed alone decide."""
     keys = texts if groups is None else _joined(texts, groups)
     members: dict[str, list[int]] = defaultdict(list)
     for row, key in enumerate(keys):
         members[key].append(row)
-    units = [_unit(rows, classes, _rank(key, seed)) for key, rows in members.items()]
+    units = [_unit(rows, classes, held, _rank(key, seed)) for key, rows in members.items()]
     return sorted(units, key=lambda unit: unit.rank)
 
 
-def _unit(rows: Sequence[int], classes: Sequence[str], rank: bytes) -> Unit:
+def _unit(
+    rows: Sequence[int], classes: Sequence[str], held: Sequence[Sequence[str]], rank: bytes
+) -> Unit:
     counts = Counter(classes[row] for row in rows)
     main = min(counts, key=lambda name: (-counts[name], name))
-    return Unit(tuple(rows), counts, main, rank)
+    every = frozenset(name for row in rows for name in held[row])
+    return Unit(tuple(rows), counts, main, every, rank)
 
 
 def _joined(texts: Sequence[str], groups: Sequence[str | None]) -> list[str]:
@@ -193,7 +215,7 @@ def _give_back(units: Sequence[Unit], sides: dict[int, str]) -> None:
     """Return units to train until every class is there, taking each missing class's last one."""
     held: dict[str, list[int]] = defaultdict(list)
     for place, unit in enumerate(units):
-        for name in unit.classes:
+        for name in unit.held:
             held[name].append(place)
     for name in sorted(held):
         if all(place in sides for place in held[name]):
@@ -202,7 +224,7 @@ def _give_back(units: Sequence[Unit], sides: dict[int, str]) -> None:
 
 def _warnings(
     sides: Sequence[str],
-    classes: Sequence[str],
+    held: Sequence[Sequence[str]],
     units: Sequence[Unit],
     shares: Mapping[str, float],
     classified: bool,
@@ -216,10 +238,12 @@ def _warnings(
                 f"{split} holds {size} rows where {wanted:.0f} were asked for: rows that must "
                 f"stay together come in up to {biggest}"
             )
-        present = {name for name, side in zip(classes, sides, strict=True) if side == split}
-        if classified and (absent := sorted(set(classes) - present)):
+        present = {
+            name for names, side in zip(held, sides, strict=True) if side == split for name in names
+        }
+        if classified and (absent := sorted({name for names in held for name in names} - present)):
             found.append(f"{split} has no row of {len(absent)} classes: {listed(absent)}")
-    distinct = Counter(name for unit in units for name in unit.classes)
+    distinct = Counter(name for unit in units for name in unit.held)
     if classified and (small := sorted(name for name, count in distinct.items() if count < 3)):
         found.append(
             f"{len(small)} classes have fewer than 3 distinct rows, too few for every split: "

@@ -13,7 +13,7 @@ from typing import Protocol, cast
 
 from automl import plugins
 from automl.exporters._choice import Choice
-from automl.jobs import ScoreResult
+from automl.jobs import CalibrateResult, ScoreResult
 from automl.plan import Configuration, Plan
 from automl.tasks._loading import ADAPTER
 
@@ -78,6 +78,13 @@ class Delivery:
     """Wall-clock seconds of the search over all its runs."""
     hardware: str
     choice: Choice = field(default_factory=Choice)
+    tuned: CalibrateResult | None = None
+    """What of a classifier was tuned on validation: ``model`` is calibrated by it already."""
+
+    @property
+    def thresholds(self) -> Mapping[str, float]:
+        """Least probability from which a class is predicted, by class; empty: a half."""
+        return self.tuned.by_class if self.tuned else {}
 
     @property
     def validation(self) -> float | None:

@@ -30,6 +30,7 @@ def results(delivery: Delivery) -> str:
     known = [metric.name for metric in tasks.get(delivery.plan.task).metrics]
     ordered = [name for name in known if name in won.metrics]
     ordered += sorted(name for name in won.metrics if name not in known)
+    without = delivery.score.plain.get("test", {})
     rows = []
     for name in ordered:
         shown = code(name)
@@ -38,12 +39,14 @@ def results(delivery: Delivery) -> str:
                 f"**{shown}** (the goal)" if name == delivery.plan.goal.metric else shown,
                 f"**{won.metrics[name]:.3f}**",
                 _interval(won.intervals.get(name)),
+                *([_value(without[name])] if without else []),
                 _value(floor.metrics.get(name)),
                 _interval(floor.intervals.get(name)),
             )
         )
-    header = ("Metric", "This model", "95% interval", "Baseline", "95% interval")
-    return table(header, rows, right=(1, 2, 3, 4))
+    beside = ["Without thresholds"] if without else []
+    header = ("Metric", "This model", "95% interval", *beside, "Baseline", "95% interval")
+    return table(header, rows, right=range(1, len(header)))
 
 
 def checks(delivery: Delivery) -> str:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from automl import tasks
 from automl.documents import write_bytes
-from automl.exporters import Delivery, _adapter, _search_tables, _search_text, _tables
+from automl.exporters import (
+    Delivery,
+    _adapter,
+    _search_tables,
+    _search_text,
+    _tables,
+    _tuned_text,
+)
 from automl.exporters._markdown import code, plain
 from automl.exporters._paths import hide, machine_paths, origin
 from automl.exporters._units import count, duration, share
@@ -26,7 +33,11 @@ if TYPE_CHECKING:
 FILE = "README.md"
 PLACEHOLDER = "path/to/this/folder"
 """Stands for the bundle in the card's code where it is not pushed to the hub."""
-_RESULT_PLOTS = {"confusion": "Confusion on the test split", "classes": "F1 by class"}
+_RESULT_PLOTS = {
+    "confusion": "Confusion on the test split",
+    "classes": "F1 by class",
+    "reliability": "How often probabilities came true on the test split",
+}
 _SEARCH_PLOTS = {
     "history": "Value of each trial, and the best so far",
     "curves": "Learning curves of the trials",
@@ -134,6 +145,7 @@ def _body(delivery: Delivery, folder: Path) -> str:
         tables=_tables,
         searched=_search_tables,
         said=_search_text,
+        tuned=_tuned_text,
         **_facts(delivery),
         **_plots(folder),
     )
@@ -186,7 +198,8 @@ def _usage(delivery: Delivery, task: Task) -> str:
     repository = plan.export.push_to_hub or PLACEHOLDER
     if delivery.keeps_adapter:
         return _adapter.usage(delivery, task, repository)
-    return task.usage(repository, delivery.max_length, plan.data.columns)
+    deciding = tasks.deciding(task, delivery.thresholds)
+    return deciding.usage(repository, delivery.max_length, plan.data.columns)
 
 
 def _plots(folder: Path) -> dict[str, list[tuple[str, str]]]:
@@ -225,10 +238,7 @@ def _limits(delivery: Delivery, candidate: Candidate) -> list[str]:
     found = [_truncation(candidate, delivery.max_length)]
     found += [f"{note[0].upper()}{note[1:]}." for note in map(plain, candidate.notes)]
     if data.labels:
-        found.append(
-            f"It knows {len(data.labels)} classes and answers with one of them whatever the text; "
-            "the score is not a calibrated probability."
-        )
+        found.append(_tuned_text.limit(delivery))
     train = data.profile.class_counts.get("train", {})
     rare = [label for label in data.labels if train.get(label, 0) < _FEW_ROWS]
     if rare:

@@ -8,6 +8,7 @@ from pathlib import Path
 from automl.documents import write_bytes
 from automl.exporters import Delivery
 from automl.exporters._front_plot import pareto
+from automl.exporters._reliability_plot import reliability
 from automl.exporters._score_plots import confusion, per_class
 from automl.exporters._search_plots import candidates, curves, history
 from automl.exporters._style import styled
@@ -16,6 +17,7 @@ FOLDER = "plots"
 _PLOTS: dict[str, Callable[[Delivery], bytes | None]] = {
     "confusion": confusion,
     "classes": per_class,
+    "reliability": reliability,
     "history": history,
     "curves": curves,
     "candidates": candidates,

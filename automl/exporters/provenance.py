@@ -38,6 +38,14 @@ def _is_weights(file: FileHash) -> bool:
     return file.path.endswith(".safetensors")
 
 
+def _errors(delivery: Delivery) -> dict[str, float]:
+    told = {
+        "before": delivery.score.uncalibrated.get("test"),
+        "after": delivery.score.reliability.get("test"),
+    }
+    return {name: found.error for name, found in told.items() if found is not None}
+
+
 def bundle_info(delivery: Delivery) -> BundleInfo:
     """Return what the bundle of this delivery says of itself."""
     plan = delivery.plan
@@ -71,4 +79,8 @@ def bundle_info(delivery: Delivery) -> BundleInfo:
         base_weights={file.path: file.sha256 for file in candidate.files if _is_weights(file)}
         if delivery.keeps_adapter
         else {},
+        calibration=delivery.tuned.calibration if delivery.tuned else None,
+        thresholds=delivery.tuned.thresholds if delivery.tuned else None,
+        without_thresholds=delivery.score.plain.get("test", {}),
+        calibration_error=_errors(delivery),
     )

@@ -40,7 +40,8 @@ _PLACEHOLDER = re.compile(r"LABEL_\d+")
 
 
 class Safetensors:
-    """Copies the winner and writes into its settings what training knew: labels and length."""
+    """Copies the winner and writes into its settings what training knew: labels, length, and
+    under ``automl_thresholds`` from which probability on a class is predicted."""
 
     name = NAME
     format = True
@@ -91,6 +92,8 @@ def _config(delivery: Delivery, candidate: Candidate) -> dict[str, Any]:
         _refuse_other_labels(config.get("id2label"), labels)
         config["id2label"] = {str(index): label for index, label in enumerate(labels)}
         config["label2id"] = {label: index for index, label in enumerate(labels)}
+    if delivery.thresholds:
+        config["automl_thresholds"] = dict(delivery.thresholds)
     if "_name_or_path" in config:
         config["_name_or_path"] = origin(candidate)
     return config

@@ -1,4 +1,4 @@
-"""The end of a run: average, score the one model that leaves, apply the checks, write the bundle.
+"""The end of a run: average, calibrate, score the one model that leaves, check, write the bundle.
 
 Test is touched once per model that leaves: a run continued without a new one reuses the scores.
 """
@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from automl import documents, machine, processes
@@ -17,9 +16,17 @@ from automl.compiler.lock import make_lock
 from automl.events import RunEvent, StageBegan
 from automl.exporters import CheckResult, Delivery
 from automl.exporters._choice import Choice, Soup
-from automl.finish import averaging
+from automl.finish import averaging, calibrating
 from automl.finish.account import choice, of_the_plan, summaries
-from automl.jobs import DataRef, FloorSpec, ModelRef, ScoreResult, ScoreSpec, SplitScore
+from automl.jobs import (
+    CalibrateResult,
+    DataRef,
+    FloorSpec,
+    ModelRef,
+    ScoreResult,
+    ScoreSpec,
+    SplitScore,
+)
 from automl.plan import Plan
 from automl.rundir import RunDir
 from automl.search.study import Study
@@ -50,6 +57,10 @@ class Finish:
     export_sha256: str
     """Of all that the bundle was made from; a bundle of another is written anew."""
     choice: Choice = field(default_factory=Choice)
+    tuned: CalibrateResult | None = None
+    """What of a classifier was tuned on validation; null where nothing was to be."""
+    wishes: tuple[str, str] = ("never", "never")
+    """What the recipe asked for then: ``export.calibration`` and ``export.thresholds``."""
     schema: Literal["automl/finish"] = "automl/finish"
     version: int = 1
 
@@ -77,14 +88,24 @@ def data_refs(plan: Plan, rundir: RunDir) -> dict[str, DataRef]:
     }
 
 
-def floor(plan: Plan, data: DataRef, rundir: RunDir) -> ScoreResult:
+def floor(plan: Plan, data: DataRef, rundir: RunDir, *, tuned: bool = False) -> ScoreResult:
     """Train and score the task's floor model in a worker process, once per run folder.
 
     Its test scores are shown at the end, beside the winner's; no decision is made by them.
+    ``tuned`` gives it thresholds too, where they help: a winner that has them is not to be compared
+    with a floor that has none.
     """
     splits = ("validation", "test")
-    spec = FloorSpec(plan.task, data, splits, machine.cores(), plan.data.split.seed)
-    path = rundir.finish / "floor.json"
+    spec = FloorSpec(
+        plan.task,
+        data,
+        splits,
+        machine.cores(),
+        plan.data.split.seed,
+        plan.goal.metric if tuned else None,
+        plan.goal.direction,
+    )
+    path = rundir.finish / ("floor-tuned.json" if tuned else "floor.json")
     if path.exists():
         return documents.read(ScoreResult, path)
     found: ScoreResult = processes.call(
@@ -101,7 +122,7 @@ def conclude(
     devices: tuple[str, ...],
     listen: Callable[[RunEvent], None],
 ) -> Finish:
-    """Average, score, check and export the study's best, reusing what is already there and true.
+    """Average, tune, score, check and export the study's best, reusing what is there and true.
 
     ``recipe`` is the effective recipe, YAML. Requires that the study has a best trial.
     """
@@ -123,16 +144,20 @@ def conclude(
     leaves = f"trial {best.number}"
     if soup is not None and soup.accepted:
         model, leaves = averaging.folder(rundir), f"{len(soup.members)} models, averaged,"
-    if before is not None and _same(before, best, soup):
-        score, baseline = before.score, before.floor
+    code = plan.candidate(best.configuration.candidate).trust_remote_code
+    if before is not None and _same(before, best, soup, plan) and _there(before, rundir):
+        tuned, score, baseline = before.tuned, before.score, before.floor
     else:
+        ref = ModelRef(best.configuration.candidate, str(model), code)
+        tuned = calibrating.tuned(plan, ref, data, rundir, devices, listen)
         listen(StageBegan("score", f"{leaves} on the test split, once"))
-        score = _score(plan, best, model, data, rundir, devices)
-        baseline = floor(plan, data, rundir)
+        ref = replace(ref, path=str(calibrating.model(tuned, model, rundir)))
+        score = _score(plan, ref, tuned, data, rundir, devices)
+        baseline = floor(plan, data, rundir, tuned=bool(tuned and tuned.by_class))
     trials = summaries(study)
     delivery = Delivery(
         plan=plan,
-        model=model,
+        model=calibrating.model(tuned, model, rundir),
         winner=trials[best.number],
         trials=trials,
         score=score,
@@ -143,6 +168,7 @@ def conclude(
         seconds=study.seconds,
         hardware=machine.describe(),
         choice=choice(study, best, soup),
+        tuned=tuned,
     )
     return _exported(delivery, len(best.evaluations), before, rundir, listen)
 
@@ -153,11 +179,23 @@ def read(rundir: RunDir) -> Finish | None:
     return documents.read(Finish, path) if path.exists() else None
 
 
-def _same(before: Finish, best: StudyTrial, soup: Soup | None) -> bool:
+def _same(before: Finish, best: StudyTrial, soup: Soup | None, plan: Plan) -> bool:
     """Whether the model that leaves is the one that was scored."""
+    if before.wishes != _wishes(plan):
+        return False
     if (before.trial, before.evaluations) != (best.number, len(best.evaluations)):
         return False
     return _average(before.choice.soup) == _average(soup)
+
+
+def _wishes(plan: Plan) -> tuple[str, str]:
+    return plan.export.calibration, plan.export.thresholds
+
+
+def _there(before: Finish, rundir: RunDir) -> bool:
+    """Whether a calibrated model that was scored is where it was written."""
+    taken = before.tuned is not None and before.tuned.temperature != 1
+    return not taken or (calibrating.folder(rundir) / "config.json").exists()
 
 
 def _average(soup: Soup | None) -> tuple[tuple[int, int], ...]:
@@ -169,16 +207,15 @@ def _average(soup: Soup | None) -> tuple[tuple[int, int], ...]:
 
 def _score(
     plan: Plan,
-    best: StudyTrial,
-    model: Path,
+    model: ModelRef,
+    tuned: CalibrateResult | None,
     data: DataRef,
     rundir: RunDir,
     devices: tuple[str, ...],
 ) -> ScoreResult:
-    candidate = plan.candidate(best.configuration.candidate)
     spec = ScoreSpec(
         task=plan.task,
-        model=ModelRef(candidate.id, str(model), candidate.trust_remote_code),
+        model=model,
         data=data,
         splits=("validation", "test"),
         batch_size=64,
@@ -186,6 +223,8 @@ def _score(
         devices=devices,
         seed=plan.search.seed,
         base=averaging.base(rundir, best.number),
+        thresholds=tuned.by_class if tuned else {},
+        temperature=tuned.temperature if tuned else 1.0,
     )
     result: ScoreResult = processes.call(
         spec, ScoreResult, rundir.job("score"), threads=spec.threads, devices=devices
@@ -211,6 +250,8 @@ def _exported(
         delivery.checks,
         _fingerprint(delivery),
         delivery.choice,
+        delivery.tuned,
+        _wishes(delivery.plan),
     )
     if before is None or before.export_sha256 != finish.export_sha256 or not rundir.bundle.exists():
         listen(StageBegan("export", ", ".join(delivery.plan.export.formats)))
@@ -226,6 +267,7 @@ def _fingerprint(delivery: Delivery) -> str:
         *(documents.to_line(trial).encode() for trial in delivery.trials),
         *(documents.to_line(check).encode() for check in delivery.checks),
         documents.to_line(delivery.choice).encode(),
+        documents.to_line(delivery.tuned).encode() if delivery.tuned else b"",
         delivery.recipe.encode(),
     ]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()

@@ -113,6 +113,10 @@ class Data(Section):
     """Test rows, scored once at the end: a source, or a share of train."""
     columns: dict[Text, Text] = Field(default_factory=dict)
     """Role → column name, where it cannot be inferred, e.g. `{text: body, label: queue}`."""
+    labels: dict[str, Text | None] = Field(default_factory=dict)
+    """Class in the data → its name in training, e.g. `{"Refund ": refund}`; null leaves its rows
+    out, of several classes a row the class. The empty name stands for rows without a class; a class
+    named as itself is meant as it is written."""
     group_by: Text | None = None
     """Column whose equal values never fall on two sides of a split (customer, document)."""
     seed: Seed = 0
@@ -307,6 +311,12 @@ class Export(Section):
     """Hub repository (`owner/name`) the bundle is uploaded to when every check has passed."""
     private: bool = True
     """Whether a repository created by the upload is private."""
+    calibration: Literal["auto", "never"] = "auto"
+    """Whether a classifier's probabilities are calibrated on validation, by one temperature that is
+    folded into its last layer; `auto`: where rows held back agree."""
+    thresholds: Literal["auto", "never"] = "auto"
+    """Whether the probability from which a class is predicted is tuned on validation, of two
+    classes or of several a row; `auto`: where rows held back show a gain beyond noise."""
 
 
 ModelRef = Text | FolderModel | PackageModel | HubModel

@@ -53,6 +53,9 @@ class Predictor:
         self._tokenizer = load_tokenizer(str(folder), trust_remote_code)
         self._collate = self.task.collator(self._tokenizer)
         self._model = _model(self.info, folder, trust_remote_code, base_model).to(where)
+        # The config's, as code of the reader's own reads them: there is one place to change them.
+        thresholds = getattr(self._model.config, "automl_thresholds", {})
+        self.task = tasks.deciding(self.task, thresholds)
 
     def predict(
         self, rows: Iterable[str | Mapping[str, Any]], *, batch_size: int = 1, top: int = 1

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from automl import plugins
@@ -80,6 +81,8 @@ ENCODER = frozenset({"layer_decay", "freeze_embeddings", "keep_layers", "dropout
 """Hyperparameters of any task whose head stands on an encoder's (or decoder's) layers."""
 CLASSIFIER = ENCODER | {"probe", "head_init", "pooling", "label_smoothing"}
 """Hyperparameters of a task whose head tells the classes of whole rows."""
+WEIGHTED = frozenset({"class_weights"})
+"""Hyperparameters of a task whose loss can weigh rare classes more (``_weighting``)."""
 
 PREFERENCE = frozenset({"preference_loss", "beta", "odds_weight"})
 """Hyperparameters of a task that learns which of two answers is preferred."""
@@ -154,6 +157,11 @@ class Task:
     """(repository, max_length, roles=()) → the Python lines that load the bundle and predict, for
     the model card. ``roles`` are those of the training data; empty: the required ones."""
 
+    probabilities: Literal["softmax", "sigmoid"] | None = None
+    """How predictions, as logits of shape (rows, classes), become probabilities of the classes.
+    Such a task's models can be calibrated, and its ``score``, ``report``, ``answers`` and ``usage``
+    take ``thresholds``: the least probability from which a class is predicted, by class (one of
+    two)."""
     says: tuple[str, ...] = ("label", "score")
     """The keys of an answer, in the order in which they are shown."""
     collator: Callable[[PreTrainedTokenizerBase], Callable[[list[Any]], Any]] = _defaults.padder
@@ -231,6 +239,23 @@ def metrics(task: Task) -> tuple[Metric, ...]:
     own = {metric.name: metric for metric in task.metrics}
     others = get(task.lists).metrics if task.lists else ()
     return tuple({**{metric.name: metric for metric in others}, **own}.values())
+
+
+def deciding(task: Task, thresholds: Mapping[str, float]) -> Task:
+    """Return the task as it decides by ``thresholds``; without any, as it is."""
+    if not thresholds:
+        return task
+
+    def by_them(function: Any) -> Any:
+        return partial(function, thresholds=thresholds)
+
+    return replace(
+        task,
+        score=by_them(task.score),
+        report=by_them(task.report),
+        answers=by_them(task.answers),
+        usage=by_them(task.usage),
+    )
 
 
 def names() -> tuple[str, ...]:

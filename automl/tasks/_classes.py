@@ -23,9 +23,29 @@ MISTAKES = 10
 _CELLS_AT_ONCE = 4_000_000
 
 
-def score(logits: Array, targets: Array, labels: Sequence[str]) -> dict[str, float]:
+Thresholds = Mapping[str, float]
+"""Of two classes one, with the least probability from which it is predicted; empty: a half."""
+
+
+def decided(logits: Array, labels: Sequence[str], thresholds: Thresholds | None) -> Array:
+    """Return the predicted class indices (rows,): the most probable, or by the threshold."""
+    if not thresholds:
+        most: Array = logits.argmax(axis=1)
+        return most
+    ((label, least),) = thresholds.items()
+    index = labels.index(label)
+    enough = np.exp(log_softmax(logits))[:, index] >= least
+    return np.where(enough, index, 1 - index)
+
+
+def score(
+    logits: Array,
+    targets: Array,
+    labels: Sequence[str],
+    thresholds: Thresholds | None = None,
+) -> dict[str, float]:
     """Return each metric of ``_metrics``; ``logits`` (rows, classes), ``targets`` (rows,)."""
-    codes = targets[None, :], logits.argmax(axis=1)[None, :]
+    codes = targets[None, :], decided(logits, labels, thresholds)[None, :]
     found = _metrics(*_counts(*codes, len(labels)), _losses(logits, targets)[None, :].mean(axis=1))
     return {name: float(values[0]) for name, values in found.items()}
 
@@ -36,21 +56,22 @@ def report(
     columns: Mapping[str, Sequence[Any]],
     labels: Sequence[str],
     seed: int,
+    thresholds: Thresholds | None = None,
 ) -> SplitScore:
     """Return metrics with 95% percentile bootstrap intervals (Efron 1979), classes, confusion.
 
     ``columns`` are shown with the most confident mistakes. A class without rows has recall 0.
     """
-    predicted = logits.argmax(axis=1)
+    predicted = decided(logits, labels, thresholds)
     confusion = np.zeros((len(labels), len(labels)), dtype=np.int64)
     np.add.at(confusion, (targets, predicted), 1)
     return SplitScore(
         rows=len(targets),
-        metrics=score(logits, targets, labels),
-        intervals=_intervals(logits, targets, len(labels), seed),
+        metrics=score(logits, targets, labels, thresholds),
+        intervals=_intervals(logits, predicted, targets, len(labels), seed),
         per_class=_per_class(confusion, labels),
         confusion=tuple(tuple(int(cell) for cell in row) for row in confusion),
-        examples=_mistakes(logits, targets, columns, labels),
+        examples=_mistakes(logits, predicted, targets, columns, labels),
     )
 
 
@@ -106,9 +127,11 @@ def _metrics(hits: Array, true: Array, predicted: Array, loss: Array) -> dict[st
     }
 
 
-def _intervals(logits: Array, targets: Array, classes: int, seed: int) -> dict[str, Interval]:
+def _intervals(
+    logits: Array, predicted: Array, targets: Array, classes: int, seed: int
+) -> dict[str, Interval]:
     rng = np.random.default_rng(seed)
-    rows, predicted, losses = len(targets), logits.argmax(axis=1), _losses(logits, targets)
+    rows, losses = len(targets), _losses(logits, targets)
     step = max(1, _CELLS_AT_ONCE // rows)
     found: dict[str, list[Array]] = {}
     for start in range(0, RESAMPLES, step):
@@ -140,10 +163,13 @@ def _per_class(confusion: Array, labels: Sequence[str]) -> dict[str, dict[str, f
 
 
 def _mistakes(
-    logits: Array, targets: Array, columns: Mapping[str, Sequence[Any]], labels: Sequence[str]
+    logits: Array,
+    predicted: Array,
+    targets: Array,
+    columns: Mapping[str, Sequence[Any]],
+    labels: Sequence[str],
 ) -> tuple[dict[str, Any], ...]:
-    predicted = logits.argmax(axis=1)
-    confidence = np.exp(log_softmax(logits)).max(axis=1)
+    confidence = np.exp(log_softmax(logits))[np.arange(len(predicted)), predicted]
     wrong = np.flatnonzero(predicted != targets)
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:MISTAKES]
     return tuple(
@@ -157,10 +183,20 @@ def _mistakes(
     )
 
 
-def answers(logits: Array, labels: Sequence[str], top: int) -> list[dict[str, Any]]:
-    """Return label and probability of each row; ``scores`` of the ``top`` classes if several."""
+def answers(
+    logits: Array,
+    labels: Sequence[str],
+    top: int,
+    thresholds: Thresholds | None = None,
+) -> list[dict[str, Any]]:
+    """Return label and probability of each row; ``scores`` of the ``top`` classes if several.
+
+    The predicted class comes first, the others by their probability.
+    """
     probabilities = np.exp(log_softmax(logits))
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+    ranks = probabilities.copy()
+    ranks[np.arange(len(ranks)), decided(logits, labels, thresholds)] = 2.0
+    order = np.argsort(-ranks, axis=1, kind="stable")[:, :top]
     found = []
     for row, best in zip(probabilities, order, strict=True):
         answer: dict[str, Any] = {"label": labels[best[0]], "score": float(row[best[0]])}

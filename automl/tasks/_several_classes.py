@@ -1,6 +1,7 @@
 """Scores of multi-label classification, from logits and true decisions, in numpy alone.
 
-A class is predicted where its probability is a half or more. Knows no text and no model.
+A class is predicted where its probability is a half or more, or as much as its threshold. Knows no
+text and no model.
 """
 
 from __future__ import annotations
@@ -19,13 +20,38 @@ LEAST_PROBABILITY = 1e-15
 MISTAKES = 10
 
 
-def score(logits: Array, targets: Array) -> dict[str, float]:
+Thresholds = Mapping[str, float]
+"""Least probability from which a class is predicted, by class; empty: a half for all."""
+
+
+def decided(logits: Array, labels: Sequence[str], thresholds: Thresholds | None) -> Array:
+    """Return which classes are predicted, of shape (rows, classes)."""
+    if not thresholds:
+        half: Array = logits >= 0
+        return half
+    least = np.array([thresholds[label] for label in labels])
+    enough: Array = probabilities(logits) >= least
+    return enough
+
+
+def probabilities(logits: Array) -> Array:
+    """Return each class's probability (rows, classes), in float64."""
+    found: Array = np.exp(-np.logaddexp(0.0, -logits.astype(np.float64)))
+    return found
+
+
+def score(
+    logits: Array,
+    targets: Array,
+    labels: Sequence[str],
+    thresholds: Thresholds | None = None,
+) -> dict[str, float]:
     """Return each metric; ``logits`` and ``targets`` (0 or 1) are of shape (rows, classes).
 
     Classes neither true nor predicted don't count in ``macro_f1``; a row that has no class and
     gets none is right, with an F1 of 1.
     """
-    return _metrics(logits >= 0, targets > 0, _losses(logits, targets))
+    return _metrics(decided(logits, labels, thresholds), targets > 0, _losses(logits, targets))
 
 
 def _metrics(said: Array, true: Array, losses: Array) -> dict[str, float]:
@@ -63,12 +89,14 @@ def report(
     columns: Mapping[str, Sequence[Any]],
     labels: Sequence[str],
     seed: int,
+    thresholds: Thresholds | None = None,
 ) -> SplitScore:
     """Return metrics with intervals, the table by class, and the rows with most wrong decisions."""
-    said, true, losses = logits >= 0, targets > 0, _losses(logits, targets)
+    said = decided(logits, labels, thresholds)
+    true, losses = targets > 0, _losses(logits, targets)
     return SplitScore(
         rows=len(targets),
-        metrics=score(logits, targets),
+        metrics=score(logits, targets, labels, thresholds),
         intervals=_bootstrap.intervals(
             lambda rows: _metrics(said[rows], true[rows], losses[rows]), len(targets), seed
         ),
@@ -116,16 +144,23 @@ def _named(row: Array, labels: Sequence[str]) -> list[str]:
     return [labels[int(index)] for index in np.flatnonzero(row)]
 
 
-def answers(logits: Array, labels: Sequence[str], top: int) -> list[dict[str, Any]]:
+def answers(
+    logits: Array,
+    labels: Sequence[str],
+    top: int,
+    thresholds: Thresholds | None = None,
+) -> list[dict[str, Any]]:
     """Return the classes of each row, the most probable first, and their probabilities.
 
     With ``top`` above 1 there are probabilities of that many classes, predicted or not.
     """
-    probabilities = 1 / (1 + np.exp(-logits.astype(np.float64)))
-    order = np.argsort(-probabilities, axis=1, kind="stable")
+    chances = probabilities(logits)
+    order = np.argsort(-chances, axis=1, kind="stable")
     found = []
-    for row, best in zip(probabilities, order, strict=True):
-        named = [labels[int(index)] for index in best if row[index] >= 0.5]
+    for row, said, best in zip(chances, decided(logits, labels, thresholds), order, strict=True):
+        # Predicted ones first: thresholds of their own may put a class before a likelier one.
+        best = best[np.argsort(~said[best], kind="stable")]
+        named = [labels[int(index)] for index in best if said[index]]
         shown = best[: max(top, len(named))] if top > 1 else best[: len(named)]
         scores = {labels[int(index)]: float(row[index]) for index in shown}
         found.append({"labels": named, "scores": scores})

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from automl.plan import Scalar
-from automl.tasks import ENCODER, Columns, Labels, Metric, Role, Task
+from automl.tasks import ENCODER, WEIGHTED, Columns, Labels, Metric, Role, Task, _weighting
 from automl.tasks._text import (
     CLASS_COLUMNS,
     PAIR,
@@ -32,14 +32,22 @@ from transformers import pipeline
 classify = pipeline(
     "text-classification",
     model={repository!r},
-    top_k=None,
     function_to_apply="sigmoid",
     truncation=True,
     max_length={max_length},
 )
-found = classify({example})
+found = classify({example}, top_k=None)
 print([each["label"] for each in found if each["score"] >= 0.5])
 """
+_USAGE_OF_THRESHOLDS = _USAGE.replace(
+    """\
+print([each["label"] for each in found if each["score"] >= 0.5])
+""",
+    """\
+least = classify.model.config.automl_thresholds
+print([each["label"] for each in found if each["score"] >= least[each["label"]]])
+""",
+)
 _ONE_TEXT = '"Put a text here."'
 _TWO_TEXTS = '{"text": "Put a text here.", "text_pair": "Put the other one here."}'
 
@@ -56,7 +64,7 @@ def _encode(
 def _build(
     path: str, labels: Labels, hyperparameters: Mapping[str, Scalar], trust_remote_code: bool
 ) -> PreTrainedModel:
-    return load_model(
+    model = load_model(
         TASK.auto_class,
         path,
         hyperparameters,
@@ -66,6 +74,8 @@ def _build(
         label2id={label: index for index, label in enumerate(labels)},
         problem_type="multi_label_classification",
     )
+    _weighting.note(model, hyperparameters)
+    return model
 
 
 def _targets(columns: Columns, labels: Labels) -> np.ndarray:
@@ -78,18 +88,28 @@ def _targets(columns: Columns, labels: Labels) -> np.ndarray:
     return found
 
 
-def _score(logits: np.ndarray, targets: np.ndarray, labels: Labels) -> dict[str, float]:
+def _score(
+    logits: np.ndarray,
+    targets: np.ndarray,
+    labels: Labels,
+    thresholds: Mapping[str, float] | None = None,
+) -> dict[str, float]:
     from automl.tasks import _several_classes
 
-    return _several_classes.score(logits, targets)
+    return _several_classes.score(logits, targets, labels, thresholds)
 
 
 def _report(
-    logits: np.ndarray, targets: np.ndarray, columns: Columns, labels: Labels, seed: int
+    logits: np.ndarray,
+    targets: np.ndarray,
+    columns: Columns,
+    labels: Labels,
+    seed: int,
+    thresholds: Mapping[str, float] | None = None,
 ) -> SplitScore:
     from automl.tasks import _several_classes
 
-    return _several_classes.report(logits, targets, columns, labels, seed)
+    return _several_classes.report(logits, targets, columns, labels, seed, thresholds)
 
 
 def _floor(
@@ -100,15 +120,26 @@ def _floor(
     return _tfidf.log_odds(train, others, _targets(train, labels), seed, text_roles(train))
 
 
-def _answers(logits: np.ndarray, labels: Labels, top: int) -> list[dict[str, Any]]:
+def _answers(
+    logits: np.ndarray,
+    labels: Labels,
+    top: int,
+    thresholds: Mapping[str, float] | None = None,
+) -> list[dict[str, Any]]:
     from automl.tasks import _several_classes
 
-    return _several_classes.answers(logits, labels, top)
+    return _several_classes.answers(logits, labels, top, thresholds)
 
 
-def _usage(repository: str, max_length: int, roles: Collection[str] = ()) -> str:
+def _usage(
+    repository: str,
+    max_length: int,
+    roles: Collection[str] = (),
+    thresholds: Mapping[str, float] | None = None,
+) -> str:
     example = _TWO_TEXTS if PAIR in roles else _ONE_TEXT
-    return _USAGE.format(repository=repository, max_length=max_length, example=example)
+    usage = _USAGE_OF_THRESHOLDS if thresholds else _USAGE
+    return usage.format(repository=repository, max_length=max_length, example=example)
 
 
 TASK = Task(
@@ -130,7 +161,7 @@ TASK = Task(
         "TF-IDF of words (1-2) and of characters within words (2-5), a logistic regression for "
         "each class with C=10"
     ),
-    knobs=ENCODER | {"pooling"},
+    knobs=ENCODER | WEIGHTED | {"pooling"},
     encode=_encode,
     build=_build,
     targets=_targets,
@@ -140,5 +171,8 @@ TASK = Task(
     answers=_answers,
     says=("labels", "scores"),
     usage=_usage,
+    probabilities="sigmoid",
+    loss=_weighting.binary_cross_entropy,
+    begin=_weighting.count_decisions,
 )
 """Any number of classes for a text, or for two together where ``text_pair`` is there."""

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from automl.plan import Scalar
-from automl.tasks import CLASSIFIER, Columns, Labels, Role, Task
+from automl.tasks import CLASSIFIER, WEIGHTED, Columns, Labels, Role, Task, _weighting
 from automl.tasks._metrics import CLASSIFICATION
 from automl.tasks._text import (
     CLASS_COLUMNS,
@@ -36,6 +36,22 @@ classify = pipeline(
 )
 print(classify({example}))
 """
+_USAGE_OF_THRESHOLDS = """\
+from transformers import pipeline
+
+classify = pipeline(
+    "text-classification",
+    model={repository!r},
+    function_to_apply="softmax",
+    truncation=True,
+    max_length={max_length},
+)
+((label, least),) = classify.model.config.automl_thresholds.items()
+scores = {{each["label"]: each["score"] for each in classify({example}, top_k=None)}}
+other = next(name for name in scores if name != label)
+print(label if scores[label] >= least else other, scores)
+"""
+"""Of two classes; a pipeline by itself takes the more probable one."""
 _ONE_TEXT = '"Put a text here."'
 _TWO_TEXTS = '{"text": "Put a text here.", "text_pair": "Put the other one here."}'
 
@@ -57,7 +73,7 @@ def _encode(
 def _build(
     path: str, labels: Labels, hyperparameters: Mapping[str, Scalar], trust_remote_code: bool
 ) -> PreTrainedModel:
-    return load_model(
+    model = load_model(
         TASK.auto_class,
         path,
         hyperparameters,
@@ -67,6 +83,8 @@ def _build(
         label2id={label: index for index, label in enumerate(labels)},
         problem_type="single_label_classification",
     )
+    _weighting.note(model, hyperparameters)
+    return model
 
 
 def _targets(columns: Columns, labels: Labels) -> np.ndarray:
@@ -76,18 +94,28 @@ def _targets(columns: Columns, labels: Labels) -> np.ndarray:
     return np.asarray(indices(columns["label"], labels), dtype=np.int64)
 
 
-def _score(logits: np.ndarray, targets: np.ndarray, labels: Labels) -> dict[str, float]:
+def _score(
+    logits: np.ndarray,
+    targets: np.ndarray,
+    labels: Labels,
+    thresholds: Mapping[str, float] | None = None,
+) -> dict[str, float]:
     from automl.tasks import _classes
 
-    return _classes.score(logits, targets, labels)
+    return _classes.score(logits, targets, labels, thresholds)
 
 
 def _report(
-    logits: np.ndarray, targets: np.ndarray, columns: Columns, labels: Labels, seed: int
+    logits: np.ndarray,
+    targets: np.ndarray,
+    columns: Columns,
+    labels: Labels,
+    seed: int,
+    thresholds: Mapping[str, float] | None = None,
 ) -> SplitScore:
     from automl.tasks import _classes
 
-    return _classes.report(logits, targets, columns, labels, seed)
+    return _classes.report(logits, targets, columns, labels, seed, thresholds)
 
 
 def _floor(
@@ -97,15 +125,26 @@ def _floor(
     return log_probabilities(train, others, labels, seed, text_roles(train))
 
 
-def _answers(logits: np.ndarray, labels: Labels, top: int) -> list[dict[str, Any]]:
+def _answers(
+    logits: np.ndarray,
+    labels: Labels,
+    top: int,
+    thresholds: Mapping[str, float] | None = None,
+) -> list[dict[str, Any]]:
     from automl.tasks import _classes
 
-    return _classes.answers(logits, labels, top)
+    return _classes.answers(logits, labels, top, thresholds)
 
 
-def _usage(repository: str, max_length: int, roles: Collection[str] = ()) -> str:
+def _usage(
+    repository: str,
+    max_length: int,
+    roles: Collection[str] = (),
+    thresholds: Mapping[str, float] | None = None,
+) -> str:
     example = _TWO_TEXTS if PAIR in roles else _ONE_TEXT
-    return _USAGE.format(repository=repository, max_length=max_length, example=example)
+    usage = _USAGE_OF_THRESHOLDS if thresholds else _USAGE
+    return usage.format(repository=repository, max_length=max_length, example=example)
 
 
 TASK = Task(
@@ -117,7 +156,7 @@ TASK = Task(
     metrics=CLASSIFICATION,
     objective="macro_f1",
     floor_description=DESCRIPTION,
-    knobs=CLASSIFIER,
+    knobs=CLASSIFIER | WEIGHTED,
     lists="multi-label-classification",
     encode=_encode,
     build=_build,
@@ -127,5 +166,8 @@ TASK = Task(
     floor=_floor,
     answers=_answers,
     usage=_usage,
+    probabilities="softmax",
+    loss=_weighting.cross_entropy,
+    begin=_weighting.count_classes,
 )
 """Single-label classification of a text, or of two together where ``text_pair`` is there."""

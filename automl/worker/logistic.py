@@ -14,6 +14,9 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
+from automl.worker.folding import FOLDS as FOLDS
+from automl.worker.folding import folds as folds
+
 Array = npt.NDArray[np.float32]
 Targets = npt.NDArray[np.int64]
 Score = Callable[[Array, Targets], float]
@@ -22,7 +25,6 @@ Score = Callable[[Array, Targets], float]
 STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 10.0)
 """Values of C that are compared, weakest first (each fit starts from the one before). Over nine
 kinds of features of banking77 the best was between .03 and 10."""
-FOLDS = 3
 ITERATIONS = 200
 _GRADIENT = 1e-4
 """A fit ends when no gradient of the mean loss is larger."""
@@ -116,15 +118,6 @@ def _minimise(
         return loss
 
     optimizer.step(closure)  # type: ignore[no-untyped-call]
-
-
-def folds(targets: Targets, seed: int, count: int = FOLDS) -> npt.NDArray[np.int64]:
-    """Return each row's fold, 0 to ``count`` - 1: every class is spread evenly over all of them."""
-    drawn = np.random.default_rng(seed).permutation(len(targets))
-    order = drawn[np.argsort(targets[drawn], kind="stable")]
-    found = np.empty(len(targets), dtype=np.int64)
-    found[order] = np.arange(len(targets)) % count
-    return found
 
 
 def held_out(

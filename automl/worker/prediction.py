@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from automl.tasks import Columns, Labels, Task
 from automl.worker.store import Rows
 
 Logits = npt.NDArray[np.float32]
@@ -84,6 +85,20 @@ def outputs(
             for index, output in zip(indices, said, strict=True):
                 found[index] = output
     return found
+
+
+def predicted(
+    task: Task,
+    model: Any,
+    tokenizer: Any,
+    rows: Rows,
+    columns: Columns,
+    labels: Labels,
+    batch_size: int,
+) -> Any:
+    """Return what the task makes of the model's outputs; ``rows`` are ``columns``, encoded."""
+    said = outputs(model, rows, task.collator(tokenizer), batch_size, task.infer)
+    return task.decode(said, rows, columns, tokenizer, labels)
 
 
 def by_length(rows: Rows, batch_size: int) -> Iterator[npt.NDArray[np.int64]]:

@@ -62,4 +62,8 @@ def _result(spec: jobs.Spec) -> Any:
             from automl.worker.soup import soup
 
             return soup(spec)
+        case jobs.CalibrateSpec():
+            from automl.worker.calibrating import calibrate
+
+            return calibrate(spec)
     raise TypeError(f"{type(spec).__name__} is not a job")

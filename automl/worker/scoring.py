@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from automl import tasks
-from automl.jobs import ScoreResult, ScoreSpec, SplitScore
+from automl.jobs import Reliability, ScoreResult, ScoreSpec, SplitScore
+from automl.tasks import Task
 from automl.tasks._text import load_tokenizer
 from automl.worker import costs, device, models, store
 from automl.worker.cache import read_columns
-from automl.worker.prediction import outputs
+from automl.worker.prediction import predicted
+from automl.worker.temperature import reliability
 
 SHOWN = 5
 """Rows that a model which generates is asked, for the card."""
@@ -27,13 +30,16 @@ def score(spec: ScoreSpec) -> ScoreResult:
     Of a split, the rows that the task scores are the first; which come first depends on content.
     """
     torch.set_num_threads(spec.threads)
-    task = tasks.get(spec.task)
+    task, labels = tasks.get(spec.task), spec.data.labels
+    deciding = tasks.deciding(task, spec.thresholds)
     chosen = device.select(spec.devices)
     model = models.trained(task, spec.model, chosen)
     tokenizer = load_tokenizer(spec.model.path, spec.model.trust_remote_code)
     limit = models.reach(model, tokenizer, spec.data.max_length)
-    collate, labels = task.collator(tokenizer), spec.data.labels
+    collate = task.collator(tokenizer)
     splits: dict[str, SplitScore] = {}
+    plain: dict[str, Mapping[str, float]] = {}
+    said: dict[str, tuple[Any, Any]] = {}
     samples: list[dict[str, Any]] = []
     seconds, count = 0.0, 0
     for split in spec.splits:
@@ -43,12 +49,14 @@ def score(spec: ScoreSpec) -> ScoreResult:
             task, spec.base, labels, rows, collate, spec.batch_size, chosen
         )
         began = time.monotonic()
-        said = outputs(model, rows, collate, spec.batch_size, task.infer)
-        predicted = task.decode(said, rows, columns, tokenizer, labels)
+        found = predicted(task, model, tokenizer, rows, columns, labels, spec.batch_size)
         seconds += time.monotonic() - began
         count += len(next(iter(columns.values())))
         targets = task.targets(columns, labels)
-        splits[split] = task.report(predicted, targets, columns, labels, spec.seed)
+        splits[split] = deciding.report(found, targets, columns, labels, spec.seed)
+        said[split] = found, targets
+        if spec.thresholds:
+            plain[split] = task.score(found, targets, labels)
         if task.show is not None and not samples:
             few = {role: values[:SHOWN] for role, values in columns.items()}
             samples = task.show(model, tokenizer, few, limit)
@@ -60,4 +68,19 @@ def score(spec: ScoreSpec) -> ScoreResult:
         samples_per_second=count / max(seconds, 1e-9),
         max_length=limit,
         samples=tuple(samples),
+        plain=plain,
+        reliability=_reliability(task, said, 1.0),
+        uncalibrated=_reliability(task, said, spec.temperature) if spec.temperature != 1 else {},
     )
+
+
+def _reliability(
+    task: Task, said: Mapping[str, tuple[Any, Any]], temperature: float
+) -> dict[str, Reliability]:
+    """Return by split how reliable the probabilities are, of logits times ``temperature``."""
+    if task.probabilities is None:
+        return {}
+    return {
+        split: reliability(logits * temperature, targets, task.probabilities)
+        for split, (logits, targets) in said.items()
+    }

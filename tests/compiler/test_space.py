@@ -56,10 +56,12 @@ def adapted(wishes: dict[str, Entry], **more: Any) -> tuple[Parameter, ...]:
 
 
 def test_the_space_names_every_hyperparameter() -> None:
-    every = adapted({"method": ["full", "lora"]}, smaller=True)
+    every = adapted({"method": ["full", "lora"], "class_weights": "sqrt"}, smaller=True)
     known = [name for name in HYPERPARAMETERS if name not in PREFERENCE]
     assert list(dict.fromkeys(each.name for each in every)) == known
-    assert list(made({}, smaller=True)) == [name for name in known if name not in ADAPTERS]
+    whole = made({"class_weights": "sqrt"}, smaller=True)
+    assert list(whole) == [name for name in known if name not in ADAPTERS]
+    assert "class_weights" not in made({}, smaller=True)
 
 
 def test_each_method_has_a_learning_rate_of_its_own() -> None:
@@ -135,6 +137,13 @@ def test_everything_but_the_method_is_searched_under_full_training_alone() -> No
     conditions = {name: dict(each.when) for name, each in made({}, smaller=True).items()}
     assert conditions.pop("method") == {}
     assert set(map(str, conditions.values())) == {str({"method": ("full",)})}
+
+
+def test_classes_are_weighted_only_where_the_recipe_asks_for_it() -> None:
+    assert "class_weights" not in made({})
+    wished = made({"class_weights": ["none", "balanced", "sqrt"]})["class_weights"]
+    assert (wished.default, wished.choices) == ("none", ("none", "balanced", "sqrt"))
+    assert made({"class_weights": "balanced"})["class_weights"].default == "balanced"
 
 
 def test_layers_are_left_away_only_where_speed_or_size_is_asked_for() -> None:

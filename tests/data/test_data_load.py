@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -164,14 +165,19 @@ def test_labels_that_look_like_numbers_stay_what_they_are(
     assert load_data(recipe(), task).plan.labels == ("01", "1e5")
 
 
+def _declaring(folder: Path, names: list[str]) -> None:
+    """Write a table of the first and the last of the classes it declares."""
+    described = {"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}}
+    ends = [0, len(names) - 1] * 20
+    table = pa.table({"text": [f"text {n}" for n in range(40)], "label": ends})
+    table = table.replace_schema_metadata({"huggingface": json.dumps(described)})
+    pq.write_table(table, folder / "train.parquet")
+
+
 def test_declared_class_order_is_kept_and_unused_classes_warned_of(
     recipe: MakeRecipe, tmp_path: Path, task: Task
 ) -> None:
-    names = ["zero", "unused", "alpha"]
-    described = {"info": {"features": {"label": {"names": names, "_type": "ClassLabel"}}}}
-    table = pa.table({"text": [f"text {n}" for n in range(40)], "label": [0, 2] * 20})
-    table = table.replace_schema_metadata({"huggingface": json.dumps(described)})
-    pq.write_table(table, tmp_path / "train.parquet")
+    _declaring(tmp_path, ["zero", "unused", "alpha"])
     plan = load_data(recipe(train="train.parquet"), task).plan
     assert plan.labels == ("zero", "alpha")
     assert plan.warnings == ("1 declared classes have no train row: unused",)
@@ -234,10 +240,99 @@ def test_classes_that_differ_by_case_or_spaces_are_an_error_with_a_fix(
     write("train.csv", csv_of([*numbered_rows(40, ("ham", "spam")), ("x", "Ham "), ("y", "HAM")]))
     (problem,) = _problems(recipe, task)
     assert problem.message == (
-        "column 'label': 'HAM' (train.csv:43), 'Ham ' (train.csv:42) differs from 'ham' only by "
-        "case or spaces"
+        "column 'label': 'HAM' (1 row: train.csv:43), 'Ham ' (1 row: train.csv:42) differ from "
+        "'ham' (20 rows) only by case, spaces or Unicode form"
     )
-    assert problem.hint == "write 'ham' everywhere"
+    assert problem.hint == (
+        "write 'ham' everywhere, or merge them, under data: labels: {HAM: ham, 'Ham ': ham}"
+    )
+    loaded = load_data(recipe(labels={"HAM": "ham", "Ham ": "ham"}), task)
+    assert loaded.plan.labels == ("ham", "spam")
+    assert loaded.plan.warnings == (
+        "classes were renamed as data.labels says: 'HAM' is 'ham' (1 rows), 'Ham ' is 'ham' "
+        "(1 rows)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "said", "fix"),
+    [
+        (("a", " b"), "' b' (20 rows: ", {" b": "b"}),
+        (("a", "nan"), "'nan' (20 rows: ", {"nan": "nan"}),
+        (("a", "straße", "STRASSE"), "'straße' (13 rows: ", {"straße": "STRASSE"}),
+        (
+            ("a", "caf\u00e9", "cafe\u0301"),
+            "from 'cafe\\u0301' (13 rows)",
+            {"cafe\u0301": "caf\u00e9"},
+        ),
+    ],
+)
+def test_classes_that_are_likely_none_of_their_own_are_errors_until_they_are_named(
+    recipe: MakeRecipe, write: Write, task: Task, labels: tuple[str, ...], said: str, fix: dict
+) -> None:
+    write("train.csv", csv_of(numbered_rows(40, labels)))
+    (problem,) = _problems(recipe, task)
+    assert said in problem.message
+    assert problem.hint is not None
+    assert f"{next(iter(fix.values()))}}}" in problem.hint
+    assert load_data(recipe(labels=fix), task).plan.rows["train"] == 32
+
+
+def test_classes_that_are_meant_as_they_are_written_are_named_as_themselves(
+    recipe: MakeRecipe, write: Write, task: Task
+) -> None:
+    write("train.csv", csv_of(numbered_rows(40, ("US", "us"))))
+    assert _problems(recipe, task)
+    loaded = load_data(recipe(labels={"US": "US", "us": "us"}), task)
+    assert loaded.plan.labels == ("US", "us")
+    assert loaded.plan.warnings == ()
+
+
+def test_rows_without_a_class_are_left_out_where_the_recipe_says_so(
+    recipe: MakeRecipe, write: Write, task: Task
+) -> None:
+    rows = [*numbered_rows(40, ("a", "b", "junk")), ("one", ""), ("two", " ")]
+    write("train.csv", csv_of(rows))
+    (problem,) = _problems(recipe, task)
+    assert problem.hint is not None
+    assert problem.hint.endswith("to leave them out, under data: labels: {'': null}")
+    loaded = load_data(recipe(labels={"": None, "junk": None}), task)
+    assert loaded.plan.labels == ("a", "b")
+    assert sum(loaded.plan.rows.values()) == 27
+    (note,) = loaded.plan.warnings
+    assert note.startswith("15 rows were left out as data.labels says: train.csv:4, ")
+
+
+def test_a_name_for_a_class_that_no_row_has_is_an_error(
+    recipe: MakeRecipe, write: Write, task: Task
+) -> None:
+    write("train.csv", csv_of(numbered_rows(40, ("refund", "billing"))))
+    (problem,) = _problems(recipe, task, labels={"Refnud": "refund"})
+    assert problem.message == "no row has the class 'Refnud'"
+    assert problem.hint == "did you mean 'refund'?"
+
+
+def test_classes_of_several_a_row_are_renamed_and_left_out_one_by_one(
+    recipe: MakeRecipe, write: Write, task: Task
+) -> None:
+    several = [["joy"], ["Joy", "anger"], ["anger", "joy"], ["noise", "anger"]]
+    rows = ({"text": f"this is text number {n}", "labels": several[n % 4]} for n in range(40))
+    write("train.jsonl", "\n".join(map(json.dumps, rows)))
+    (problem,) = _problems(recipe, task, train="train.jsonl")
+    assert "'Joy' (10 rows: " in problem.message
+    loaded = load_data(recipe(train="train.jsonl", labels={"Joy": "joy", "noise": None}), task)
+    assert loaded.plan.labels == ("anger", "joy")
+    found = [sorted(row) for table in loaded.tables.values() for row in table["label"].to_pylist()]
+    assert Counter(map(tuple, found)) == {("joy",): 10, ("anger", "joy"): 20, ("anger",): 10}
+
+
+def test_declared_classes_are_renamed_with_the_rest(
+    recipe: MakeRecipe, tmp_path: Path, task: Task
+) -> None:
+    _declaring(tmp_path, ["zero", "unused", "alpha"])
+    renamed = {"zero": "naught", "alpha": "first"}
+    loaded = load_data(recipe(train="train.parquet", labels=renamed), task)
+    assert loaded.plan.labels == ("naught", "first")
 
 
 def test_single_class_is_an_error(recipe: MakeRecipe, write: Write, task: Task) -> None:

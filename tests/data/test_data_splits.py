@@ -122,6 +122,35 @@ def test_small_and_absent_classes_are_warned_of() -> None:
     )
 
 
+@given(
+    st.lists(st.sets(st.sampled_from("abcde"), max_size=3), min_size=3, max_size=60),
+    st.integers(0, 99),
+    st.booleans(),
+)
+def test_every_class_of_rows_with_several_is_in_train(
+    rows: list[set[str]], seed: int, grouped: bool
+) -> None:
+    texts = [f"text {number}" for number in range(len(rows))]
+    groups = [f"group {number // 3}" for number in range(len(rows))] if grouped else None
+    several = [sorted(names) for names in rows]
+    sides = divide(texts, None, groups, SHARES, seed, several).sides
+    kept = {
+        name for names, side in zip(rows, sides, strict=True) if side == "train" for name in names
+    }
+    assert kept == set().union(*rows)
+
+
+def test_rare_classes_of_rows_with_several_are_spread_over_all_splits() -> None:
+    several = [["common", *(["rare"] if number % 20 == 0 else [])] for number in range(400)]
+    texts = [f"text {number}" for number in range(400)]
+    division = divide(texts, None, None, {"validation": 0.15, "test": 0.15}, 3, several)
+    held = Counter(
+        side for names, side in zip(several, division.sides, strict=True) if "rare" in names
+    )
+    assert held == {"train": 14, "validation": 3, "test": 3}
+    assert division.warnings == ()
+
+
 def test_share_that_units_cannot_meet_is_warned_of() -> None:
     texts = [f"t{n}" for n in range(40)]
     groups = [f"g{n // 10}" for n in range(40)]

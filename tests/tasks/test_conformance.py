@@ -16,7 +16,7 @@ import pytest
 from automl import documents, tasks
 from automl.jobs import SplitScore
 from automl.tasks import Task, _loading
-from automl.worker import models
+from automl.worker import calibrating, models, temperature, thresholds
 from automl.worker.prediction import outputs
 from automl.worker.store import rows as stored
 from tests.tasks.samples import Sample, sample
@@ -229,6 +229,80 @@ def test_its_answers_are_json_with_the_keys_it_promises(name, bench):
     for answer in answers:
         assert set(bench.task.says) <= set(answer)
     assert json.loads(json.dumps(answers)) == answers
+
+
+tasks_with_probabilities = pytest.mark.parametrize(
+    "name", [name for name in tasks.names() if tasks.get(name).probabilities]
+)
+
+
+@tasks_with_probabilities
+def test_probabilities_come_from_one_logit_a_class(name, bench):
+    logits, labels = bench.predicted(bench.model), bench.sample.labels
+    assert logits.shape == (len(next(iter(bench.sample.columns.values()))), len(labels))
+    targets = bench.task.targets(bench.sample.columns, labels)
+    kind = bench.task.probabilities
+    loss = temperature.losses(logits, targets, kind).mean()
+    assert loss == pytest.approx(bench.task.score(logits, targets, labels)["log_loss"], rel=1e-5)
+
+
+@tasks_with_probabilities
+def test_a_temperature_goes_into_its_last_layer_exactly(name, bench):
+    import copy
+
+    model = copy.deepcopy(bench.model)
+    collate = bench.task.collator(bench.tokenizer)
+    inputs = collate([bench.encoded[row] for row in range(2)])
+    inputs.pop("labels", None)
+    assert calibrating.fold(model, inputs, 2.5) == ""
+    before, after = bench.predicted(bench.model), bench.predicted(model)
+    np.testing.assert_allclose(after * 2.5, before, rtol=1e-4, atol=1e-5)
+
+
+@tasks_with_probabilities
+@pytest.mark.parametrize("least", [0.05, 0.95])
+def test_it_decides_by_thresholds_everywhere_alike(name, bench, least):
+    task, columns = bench.task, bench.sample.columns
+    labels = bench.sample.labels if task.probabilities == "sigmoid" else ("alpha", "beta")
+    logits = bench.predicted(bench.model)[:, : len(labels)]
+    targets = task.targets(columns, bench.sample.labels)
+    targets = np.minimum(targets, 1) if targets.ndim == 1 else targets
+    tuned = dict.fromkeys(labels if task.probabilities == "sigmoid" else labels[1:], least)
+    deciding = tasks.deciding(task, tuned)
+    shifted = thresholds.shifted(logits, labels, tuned)
+    scores, by_half = (each(targets, labels) for each in (
+        lambda *rest: deciding.score(logits, *rest),
+        lambda *rest: task.score(shifted, *rest),
+    ))  # fmt: skip
+    assert scores["log_loss"] == task.score(logits, targets, labels)["log_loss"]
+    assert {**scores, "log_loss": 0} == pytest.approx({**by_half, "log_loss": 0})
+    report = deciding.report(logits, targets, columns, labels, 0)
+    assert dict(report.metrics) == pytest.approx(scores)
+    key = task.says[0]
+    found = [answer[key] for answer in deciding.answers(logits, labels, 1)]
+    expected = [answer[key] for answer in task.answers(shifted, labels, 1)]
+    assert [sorted(each) for each in found] == [sorted(each) for each in expected]
+    compile(deciding.usage("acme/model", 128), "usage", "exec")
+    assert "automl_thresholds" in deciding.usage("acme/model", 128)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in tasks.names() if "class_weights" in tasks.get(name).knobs]
+)
+def test_weights_of_classes_change_the_loss_where_classes_are_uneven(name, bench):
+    import torch
+
+    task = bench.task
+    rows = bench.encoded.take(np.array([0, 3, 6, 9, 12, 15, 1, 2]))
+    batch = task.collator(bench.tokenizer)([rows[row] for row in range(len(rows))])
+    losses = []
+    for how in ("none", "sqrt", "balanced"):
+        torch.manual_seed(0)
+        chosen = {"class_weights": how}
+        model = task.build(str(bench.path), bench.sample.labels, chosen, False).eval()
+        task.begin(model, bench.tokenizer, rows)
+        losses.append(round(float(models.loss(task, model, batch).detach()), 5))
+    assert len(set(losses)) == 3
 
 
 @every_task

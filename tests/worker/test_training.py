@@ -16,7 +16,7 @@ import pytest
 from automl.events import Failed, Finished, Progressed, Reported, Started
 from automl.jobs import DataRef, ModelRef, ScoreSpec
 
-from .conftest import TINY_BERT
+from .conftest import TINY_BERT, rows
 
 pytestmark = pytest.mark.slow
 
@@ -116,12 +116,29 @@ def test_the_best_folder_is_all_that_a_pipeline_needs(bench):
     assert not [name for name, text in written.items() if str(TINY_BERT.parent) in text]
 
 
-def test_accumulated_gradients_are_those_of_one_big_batch(bench, tmp_path):
+def uneven(tmp_path):
+    """Return 43 training rows, half of them of one class."""
+    import pyarrow as pa
+
+    from automl.data.tables import write_table
+
+    table = pa.table(rows(63))
+    kept = [row for row in range(63) if row % 3 == 0 or row % 6 == 1 or row % 5 == 0][:43]
+    write_table(table.take(pa.array(kept)), tmp_path / "train.arrow")
+    return {"train": str(tmp_path / "train.arrow")}
+
+
+@pytest.mark.parametrize("more", [{}, {"class_weights": "balanced", "label_smoothing": 0.1}])
+def test_accumulated_gradients_are_those_of_one_big_batch(bench, tmp_path, more):
     # Sequence-classification heads ignore the count Trainer passes them; unremedied, loss and
     # gradient grow by the factor (transformers #47688). 43 rows in batches of 8 end with 3, which
     # micro-batches of 2 see as 2 and 1: they must not weigh the same.
     model = without_dropout(tmp_path)
-    settings = {"hyperparameters": {"dropout": 0.0, "max_grad_norm": 0.0}, "model": model}
+    data = replace(
+        bench.spec.data, tables={**bench.spec.data.tables, **uneven(tmp_path)}, fingerprint="uneven"
+    )
+    steady = {"dropout": 0.0, "max_grad_norm": 0.0, **more}
+    settings = {"hyperparameters": steady, "model": model, "data": data}
     whole, parts = bench.trial("whole", **settings), bench.trial("parts", micro_batch=2, **settings)
     assert bench.run(whole) == bench.run(parts) == 0
     first, second = load(whole.best), load(parts.best)
