@@ -33,6 +33,7 @@ from automl.worker import (
     faults,
     models,
     settings,
+    sharding,
     snapshot,
 )
 from automl.worker.attempt import Leave, Setting, Truth
@@ -79,7 +80,7 @@ def _attempt(trial: TrialDir, spec: TrialSpec, reporter: Reporter) -> Finished |
         # A launcher given contradicting settings starts one process and says nothing.
         raise RuntimeError(f"{spec.processes} processes were asked for, {came} came")
     arguments = settings.training_arguments(trial, spec, paced)
-    together = join()
+    together = join(spec.collective_seconds, spec.sharded)
     if together.first:
         durable.recover(trial.best)
     checkpoint = _checkpoint(trial, spec, together)
@@ -126,6 +127,8 @@ def assemble(
         spec.model.path, spec.data.labels, spec.hyperparameters, spec.model.trust_remote_code
     )
     models.check_vocabulary(model, tokenizer)
+    if together.sharded:
+        sharding.shard(model, arguments.device)
     collate = task.collator(tokenizer)
     rows = _rows(task, spec, tokenizer, model, collate, paced)
     learn = task.training_collator
@@ -172,7 +175,8 @@ def _rows(
         task.begin(model, tokenizer, rows["train"])
     if task.reference is None:
         return rows
-    model.to(device.select(spec.devices))
+    if not spec.sharded:
+        model.to(device.select(spec.devices))
     return {
         split: task.reference(model, found, collate, paced.micro_batch)
         for split, found in rows.items()
