@@ -21,28 +21,29 @@ def lay_out(plan: DevicePlan, gpus: Sequence[str], cores: int) -> tuple[Slot, ..
 
     With GPUs, each ``per_trial`` of them make a slot, shared by ``trials_per_device`` trials.
     Without, the cores are divided among ``trials_per_device`` slots of ``per_trial`` processes.
+    What is ``auto`` counts as one: a slot is then what trials are given parts of, or several.
     A slot's threads are its share of the cores, or the recipe's count. Raises InputError when
     ``per_trial`` is more than there is, or than one of parts of GPUs (MIG).
     """
     if gpus:
-        if plan.per_trial > len(gpus):
+        if plan.processes > len(gpus):
             raise InputError(
-                f"devices.per_trial is {plan.per_trial}, but {len(gpus)} GPUs are visible"
+                f"devices.per_trial is {plan.processes}, but {len(gpus)} GPUs are visible"
             )
-        if plan.per_trial > 1 and any(gpu.startswith("MIG-") for gpu in gpus):
+        if plan.processes > 1 and any(gpu.startswith("MIG-") for gpu in gpus):
             raise InputError(
-                f"devices.per_trial is {plan.per_trial}, but the GPUs are divided (MIG): a trial "
+                f"devices.per_trial is {plan.processes}, but the GPUs are divided (MIG): a trial "
                 "can use one instance of them"
             )
         groups = [
-            tuple(gpus[start : start + plan.per_trial])
-            for start in range(0, len(gpus) - plan.per_trial + 1, plan.per_trial)
+            tuple(gpus[start : start + plan.processes])
+            for start in range(0, len(gpus) - plan.processes + 1, plan.processes)
         ]
-        held = [group for group in groups for _ in range(plan.trials_per_device)]
+        held = [group for group in groups for _ in range(plan.at_once)]
     else:
-        held = [()] * plan.trials_per_device
-    threads = plan.threads or max(1, cores // (len(held) * plan.per_trial))
+        held = [()] * plan.at_once
+    threads = plan.threads or max(1, cores // (len(held) * plan.processes))
     return tuple(
-        Slot(index, devices, threads, plan.per_trial, 1 / plan.trials_per_device)
+        Slot(index, devices, threads, plan.processes, 1 / plan.at_once)
         for index, devices in enumerate(held)
     )

@@ -41,7 +41,7 @@ from automl.worker.conduct import Conduct
 from automl.worker.orders import Orders
 from automl.worker.pace import Pace
 from automl.worker.probe import METHOD, probe
-from automl.worker.ranks import Ranks, join, leave
+from automl.worker.ranks import Ranks, join, leave, meet_on_cpu
 from automl.worker.reporter import Reporter
 from automl.worker.sampling import LengthGrouped
 from automl.worker.snapshot import TrialProgress
@@ -79,6 +79,8 @@ def _attempt(trial: TrialDir, spec: TrialSpec, reporter: Reporter) -> Finished |
     if came != spec.processes:
         # A launcher given contradicting settings starts one process and says nothing.
         raise RuntimeError(f"{spec.processes} processes were asked for, {came} came")
+    if not spec.devices:
+        meet_on_cpu(spec.processes, spec.collective_seconds)
     arguments = settings.training_arguments(trial, spec, paced)
     together = join(spec.collective_seconds, spec.sharded)
     if together.first:

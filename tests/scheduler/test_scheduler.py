@@ -85,7 +85,7 @@ class Bench:
             lambda: self.presses(),
             clock=self.clock,
             predict=self.predict,
-            does_not_fit=lambda _, rows: self.too_many.append(rows),
+            does_not_fit=lambda _, rows, slot: self.too_many.append(rows),
             gone=self.gone,
         )
         return scheduler.run()
