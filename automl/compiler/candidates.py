@@ -120,6 +120,8 @@ class Terms:
     """Hyperparameters that make sense for the task, besides the pace of training."""
     smaller: bool = False
     """Whether fewer layers are to be tried: for speed or size."""
+    shards: int = 1
+    """Processes over which a model may be divided that does not fit one."""
 
 
 def candidate(
@@ -136,9 +138,7 @@ def candidate(
     narrowed = variants.within(parameters, size, terms.limits)
     if isinstance(narrowed, limits.Limit):
         return Refusal(model.reference, _over_limit(narrowed, size))
-    affordable = fit.affordable_batch(
-        model.config, inspection.parameters, inspection.max_length, terms.memory_bytes
-    )
+    affordable = _affordable(model, inspection, terms)
     parameters = without_batches_above(narrowed, affordable)
     cost = _cost(model, inspection, largest_batch(parameters))
     reason = _too_big(cost, parameters, affordable, terms)
@@ -161,6 +161,21 @@ def candidate(
         space=parameters,
         portfolio=portfolio(parameters, terms.train_rows),
     )
+
+
+def _affordable(model: ResolvedModel, inspection: Inspection, terms: Terms) -> int:
+    """The largest batch that fits, over as few processes as can be."""
+    for processes in range(1, terms.shards + 1):
+        found = fit.affordable_batch(
+            model.config,
+            inspection.parameters,
+            inspection.max_length,
+            terms.memory_bytes,
+            processes=processes,
+        )
+        if found:
+            return found
+    return 0
 
 
 def _cost(model: ResolvedModel, inspection: Inspection, batch: int) -> Fit:
@@ -189,7 +204,11 @@ def _too_big(
         return None
     has = f"a training process may fill {terms.memory_bytes / 1e9:.1f} GB here"
     if affordable == 0:
-        return f"it does not fit: {has}, and one text at a time is too much; lower data.max_length"
+        over = f", divided over {terms.shards} GPUs" if terms.shards > 1 else ""
+        return (
+            f"it does not fit{over}: {has}, and one text at a time is too much; "
+            "lower data.max_length"
+        )
     return (
         f"it needs {cost.memory_bytes / 1e9:.1f} GB at batch size {batch}, and {has}; give "
         f"search.space.batch_size values up to {affordable}, or lower data.max_length"

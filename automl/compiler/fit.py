@@ -68,14 +68,23 @@ def activation_bytes(config: Mapping[str, object], batch: int, length: int) -> i
 
 
 def affordable_batch(
-    config: Mapping[str, object], parameters: int, length: int, memory_bytes: int
+    config: Mapping[str, object],
+    parameters: int,
+    length: int,
+    memory_bytes: int,
+    *,
+    processes: int = 1,
 ) -> int:
-    """Return the largest batch whose training fits into ``memory_bytes``; 0 where none does."""
-    left = memory_bytes - PROCESS - STATES * parameters * FLOAT
+    """Return the largest batch whose training fits into ``memory_bytes``; 0 where none does.
+
+    ``processes`` have that much each, hold a part each of all weights and what belongs to them, and
+    share the batch.
+    """
+    left = memory_bytes - PROCESS - STATES * parameters * FLOAT // processes
     one = activation_bytes(config, 1, length)
     if left < one:
         return 0
-    return left // one if one else 1 << 20
+    return processes * (left // one) if one else 1 << 20
 
 
 def _number(config: Mapping[str, object], keys: tuple[str, ...]) -> int:

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from automl.compiler import memory
 from automl.compiler.fit import FLOAT, PROCESS, STATES
 from automl.compiler.space import batch_sizes
 from automl.compiler.timing import Setting
-from automl.machine import Gpu
-from automl.plan import Candidate, DevicePlan
+from automl.machine import CUDA_CONTEXT_BYTES, Gpu
+from automl.plan import Candidate, DevicePlan, Plan
 
 PLANNED = 0.9
 """Share of a GPU's memory that is planned with: allocators leave gaps, and drivers hold some."""
-CONTEXT = 600_000_000
-"""Bytes that each process takes of a GPU besides tensors: CUDA's context, libraries, buffers."""
 MOST_AT_ONCE = 4
 """Trials that share a GPU, at most: beyond, each waits for the others' kernels."""
 MOST_PARTS = 8
@@ -105,15 +104,33 @@ def need(found: Cost, gpus: Sequence[Gpu], cores: int, wish: DevicePlan) -> Need
     return next(_shardings(found, gpus, fixed), None)
 
 
+def of(
+    plan: Plan, settings: Mapping[str, Setting], gpus: Sequence[Gpu], cores: int
+) -> dict[str, Need | None]:
+    """Return what trials of each candidate take of this machine's GPUs; None: they can't.
+
+    ``settings`` are those that are known. Empty where trials are not laid out by need.
+    """
+    if not gpus or not memory.is_laid_out(plan.devices):
+        return {}
+    wish = plan.devices
+    if memory.shards(wish) == 1 and wish.per_trial == "auto":
+        wish = replace(wish, per_trial=1)
+    return {
+        each.id: need(cost(each, settings.get(each.id)), gpus, cores, wish)
+        for each in plan.candidates
+    }
+
+
 def room(gpu: Gpu) -> int:
     """Return the bytes of tensors that one process alone may plan with."""
-    return int(PLANNED * gpu.memory_bytes) - CONTEXT
+    return int(PLANNED * gpu.memory_bytes) - CUDA_CONTEXT_BYTES
 
 
 def rows_in(setting: Setting, batch: int, gpu: Gpu, share: float) -> int | None:
     """Return the rows of ``batch`` to take at once in a ``share`` of the GPU; None: all of them."""
     limit = setting.micro_batch(batch) or batch
-    bytes_ = int(PLANNED * gpu.memory_bytes * share) - CONTEXT
+    bytes_ = int(PLANNED * gpu.memory_bytes * share) - CUDA_CONTEXT_BYTES
     fitting = [
         each.batch_size
         for each in setting.batches
@@ -140,7 +157,7 @@ def _at_once(found: Cost, gpu: Gpu, gpus: int, cores: int, wish: DevicePlan) -> 
     """Bounded by memory, by the CPU cores that feed a GPU, and by what sharing can gain."""
     if wish.trials_per_device != "auto":
         return wish.trials_per_device
-    by_memory = int(PLANNED * gpu.memory_bytes) // (found.usual + CONTEXT)
+    by_memory = int(PLANNED * gpu.memory_bytes) // (found.usual + CUDA_CONTEXT_BYTES)
     return max(1, min(by_memory, cores // gpus, int(found.spare), MOST_AT_ONCE))
 
 

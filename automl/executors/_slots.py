@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from automl import machine
+from automl.compiler import memory
 from automl.errors import InputError
 from automl.executors import Slot
 from automl.plan import DevicePlan
 
 
 def over_this_machine(plan: DevicePlan) -> tuple[Slot, ...]:
-    """Return the slots of the machine this runs on; raises InputError as ``lay_out`` does."""
+    """Return the slots of the machine this runs on; raises InputError as ``lay_out`` does.
+
+    Where each candidate's need says what its trials take, each GPU is one slot.
+    """
     gpus = tuple(gpu.id for gpu in machine.gpus())
-    return lay_out(plan, gpus, machine.physical_cores())
+    slots = lay_out(plan, gpus, machine.physical_cores())
+    if gpus and memory.is_laid_out(plan):  # the pool hands out parts, or several, of these
+        return lay_out(
+            replace(plan, per_trial=1, trials_per_device=1), gpus, machine.physical_cores()
+        )
+    return slots
 
 
 def lay_out(plan: DevicePlan, gpus: Sequence[str], cores: int) -> tuple[Slot, ...]:

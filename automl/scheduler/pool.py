@@ -1,7 +1,7 @@
 """The devices of a run, handed to trials by what each needs: part of one, one, or several.
 
-Two designs were weighed: slots of fixed size, or shares handed out by demand. Fixed slots are either
-too small for the largest candidate or wasted on the smallest. Knows no trial but by its number.
+Two designs were weighed: slots of fixed size, or shares handed out by demand. Fixed slots are too
+small for the largest candidate or wasted on the smallest. Knows no trial but by its number.
 """
 
 from __future__ import annotations

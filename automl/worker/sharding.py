@@ -47,7 +47,7 @@ def whole(value: Any) -> Any:
     """
     match value:
         case DTensor():
-            return value.detach().full_tensor().cpu()
+            return value.full_tensor().detach().cpu()
         case dict():
             return {key: whole(item) for key, item in value.items()}
         case list():

@@ -71,7 +71,7 @@ def train(trial: TrialDir, spec: TrialSpec) -> int:
 
 def _attempt(trial: TrialDir, spec: TrialSpec, reporter: Reporter) -> Finished | Paused | Stopped:
     torch.set_num_threads(spec.threads)
-    device.select(spec.devices)
+    device.hold_to(spec.device_share, device.select(spec.devices))
     if spec.hyperparameters.get("method") == METHOD:
         return probe(trial, spec, reporter)
     paced = settings.pace(spec, read_table(Path(spec.data.tables["train"])).num_rows)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from automl import processes
-from automl.events import Failed, Finished, Started
+from automl.events import Failed, Started
 from tests.worker import together
 
 SECONDS = 3.0
