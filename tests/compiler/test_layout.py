@@ -47,7 +47,9 @@ def test_gpus_that_differ_hold_different_numbers_and_what_is_too_small_none():
     thick = Cost(states=20 * GB, row=GB, batch=8, rows=8, spare=1.0)
     found = layout.need(thick, [LARGE, SMALL], 16, AUTO)
     assert found == Need({"0": 1})
-    assert layout.words(found, [LARGE, SMALL]) == "1 at once on each A100, not on 1 too small for it"
+    assert (
+        layout.words(found, [LARGE, SMALL]) == "1 at once on each A100, not on 1 too small for it"
+    )
 
 
 def test_what_fits_no_gpu_is_divided_over_as_few_as_can_be():

@@ -119,4 +119,3 @@ def test_a_process_that_nccls_watchdog_ended_was_kept_waiting(tmp_path: Path):
     assert (end.kind, end.failure) == ("failed", "hang")
     assert retry(end.failure, 1, 8)
     assert not retry(end.failure, 2, 8)
-
