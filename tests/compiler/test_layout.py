@@ -1,4 +1,4 @@
-"""How many trials share a GPU, and how many GPUs one takes: from memory, cores and what it gains."""
+"""How many trials share a GPU, and how many GPUs one takes: by memory, cores, and what it gains."""
 
 from __future__ import annotations
 

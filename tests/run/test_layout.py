@@ -1,4 +1,4 @@
-"""What trials are given of a machine's GPUs, with a stand-in for its driver: nothing trains here."""
+"""What trials are given of a machine's GPUs, by a stand-in for its driver: nothing trains here."""
 
 from __future__ import annotations
 
