@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from automl.compiler import memory
 from automl.compiler.fit import FLOAT, PROCESS, STATES
+from automl.compiler.overflow import METHOD
 from automl.compiler.space import batch_sizes
 from automl.compiler.timing import Setting
 from automl.machine import CUDA_CONTEXT_BYTES, Gpu
@@ -71,7 +72,7 @@ class Cost:
 def cost(candidate: Candidate, setting: Setting | None) -> Cost:
     """Return what training the candidate takes: measured, or estimated where it was not."""
     default, sizes = batch_sizes(candidate.space)
-    states = STATES * candidate.parameters * FLOAT
+    states = _copies(candidate) * candidate.parameters * FLOAT
     largest = max((*sizes, default))
     row = max(0, candidate.fit.memory_bytes - PROCESS - states) // largest
     if setting is None or not setting.batches:
@@ -178,6 +179,12 @@ def _shardings(found: Cost, gpus: Sequence[Gpu], fixed: int | None) -> Iterator[
             left = min(room(gpu) for gpu in able) - share
             rows = int(left // found.row) if found.row else found.batch
             yield Need({gpu.id: 1 for gpu in able}, devices, sharded=True, rows=rows)
+
+
+def _copies(candidate: Candidate) -> int:
+    """Copies of every weight: where the candidate is never trained whole, hardly more than one."""
+    methods = next((each.choices for each in candidate.space if each.name == METHOD), ("full",))
+    return STATES if "full" in methods else 1
 
 
 def _spare(setting: Setting, rows: int) -> float:

@@ -13,7 +13,7 @@ from automl.compiler.layout import Cost, Need
 from automl.compiler.timing import Setting
 from automl.jobs import BatchCost
 from automl.machine import CUDA_CONTEXT_BYTES, Gpu
-from automl.plan import DevicePlan, Fit
+from automl.plan import DevicePlan, Fit, Parameter
 from tests import factories
 
 GB = 10**9
@@ -39,6 +39,15 @@ def test_nothing_that_was_not_measured_shares_a_gpu():
     found = layout.cost(factories.candidate(), None)
     assert found.spare == 1.0
     assert layout.need(found, [LARGE], 16, AUTO) == Need({"0": 1})
+
+
+def test_what_is_never_trained_whole_keeps_its_weights_once():
+    lora = Parameter("method", "choice", "lora", choices=("lora",))
+    space = factories.candidate().space
+    whole = factories.candidate(parameters=10**9, fit=Fit(17 * GB, 0, 0))
+    parts = replace(whole, space=(*space, lora))
+    assert layout.cost(whole, None).states == 16 * GB
+    assert layout.cost(parts, None).states == 4 * GB
 
 
 def test_gpus_that_differ_hold_different_numbers_and_what_is_too_small_none():
