@@ -91,6 +91,12 @@ class TrialSpec:
     costs: bool = False
     """Whether the first evaluation also measures what prediction costs."""
     tracking: Tracking | None = None
+    sharded: bool = False
+    """Whether each process holds a part of the model (FSDP), since it fits none whole."""
+    device_share: float = 1.0
+    """The part of its GPU's memory that the trial may fill; the rest is other trials'."""
+    collective_seconds: float = 600.0
+    """How long one of several processes waits for the others before that counts as a hang."""
     schema: Literal["automl/trial"] = "automl/trial"
     version: int = 1
 

@@ -17,6 +17,9 @@ import psutil
 LEAST_ROOM = 16_000_000
 """Bytes of disk: with less left, a process that ends without a word is put down to that."""
 
+CUDA_CONTEXT_BYTES = 600_000_000
+"""What a process takes of a GPU besides its tensors: context, libraries, buffers; leans high."""
+
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
@@ -206,6 +209,21 @@ def _visible(found: list[Gpu], wanted: str | None) -> tuple[Gpu, ...]:
             break
         chosen += named
     return tuple(chosen)
+
+
+def cuda_mps() -> Path | None:
+    """Return the folder of NVIDIA's Multi-Process Service where its daemon runs, else None.
+
+    Processes that share a GPU through it compute at the same time rather than in turns. (Nothing to
+    do with Apple's Metal, which torch calls mps.) The daemon's pid file goes with it; its socket
+    may stay behind.
+    """
+    folder = Path(os.environ.get("CUDA_MPS_PIPE_DIRECTORY") or "/tmp/nvidia-mps")
+    try:
+        pid = int((folder / "nvidia-cuda-mps-control.pid").read_text())
+    except (OSError, ValueError):
+        return None
+    return folder if psutil.pid_exists(pid) else None
 
 
 def describe() -> str:

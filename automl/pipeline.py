@@ -374,7 +374,7 @@ class _Run:
                 sum(t.state != "running" and t.repeat_of is None for t in study.trials),
                 budget.trials,
                 budget.seconds,
-                len(scheduler.slots),
+                scheduler.at_once,
                 _best_so_far(study),
                 time.time(),
             )

@@ -13,6 +13,7 @@ from typing import Any, Literal
 Scalar = bool | int | float | str
 Direction = Literal["maximize", "minimize"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
+Count = int | Literal["auto"]
 SPLITS = ("train", "validation", "test")
 
 
@@ -211,15 +212,29 @@ class BudgetPlan:
 
 @dataclass(frozen=True, slots=True)
 class DevicePlan:
-    """How trials are laid over devices; ``threads`` null means cores divided by slots."""
+    """How trials are laid over devices; ``threads`` null means cores divided by slots.
+
+    What is ``auto`` is decided for each candidate by the memory of the machine's GPUs; on a CPU,
+    and on a cluster, it is one.
+    """
 
     executor: str
-    per_trial: int
-    trials_per_device: int
+    per_trial: Count
+    trials_per_device: Count
     threads: int | None
     precision: Precision
     address: str | None = None
     """Where the cluster is; null for an executor of this machine."""
+
+    @property
+    def processes(self) -> int:
+        """Devices that a trial takes as far as the plan knows: one where memory decides."""
+        return 1 if self.per_trial == "auto" else self.per_trial
+
+    @property
+    def at_once(self) -> int:
+        """Trials that share a device as far as the plan knows: one where memory decides."""
+        return 1 if self.trials_per_device == "auto" else self.trials_per_device
 
 
 @dataclass(frozen=True, slots=True)

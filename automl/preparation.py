@@ -8,14 +8,15 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import psutil
 
 from automl import documents, machine, tasks
-from automl.compiler import objectives, timing
+from automl.compiler import layout, memory, objectives, overflow, timing
+from automl.compiler.layout import Need
 from automl.errors import StudyFailed
 from automl.events import RunEvent, StageBegan
 from automl.jobs import DataRef, ModelRef, Parent, Tracking, TrialSpec
@@ -26,11 +27,14 @@ from automl.search.upkeep import delete
 
 if TYPE_CHECKING:
     from automl.artifacts import Artifacts
+    from automl.compiler.overflow import Variant
     from automl.compiler.timing import Setting
     from automl.executors import Slot
+    from automl.machine import Gpu
     from automl.scheduler import Limits, Scheduler
     from automl.search.study import Study, StudyTrial
 
+TOO_LARGE = "it does not fit: neither one GPU of this machine nor several have room for it"
 BUNDLE_SECONDS = 5.0
 """Card, plots and copying the weights; measured on two CPU cores."""
 Listen = Callable[[RunEvent], None]
@@ -54,6 +58,10 @@ class Ground:
     settings: dict[str, Setting]
     models: Mapping[str, ModelRef]
     data: Mapping[str, DataRef]
+    gpus: Mapping[str, Gpu] = field(default_factory=dict)
+    """This machine's, by id; empty where trials are on a CPU or on a cluster."""
+    needs: Mapping[str, Need] = field(default_factory=dict)
+    """Candidate → what its trials take of them; empty where slots are as the recipe says."""
 
 
 def starts(plan: Plan, rundir: RunDir, listen: Listen) -> tuple[Configuration, ...]:
@@ -94,29 +102,56 @@ def ground(
     reads = [Path(model.path) for model in models.values()]
     slots = executor.slots(plan.devices, rundir.root, reads)
     data = data_refs(plan, rundir)
-    alone = replace(slots[0], devices=slots[0].devices[:1], processes=1)
+    gpus = _gpus(plan, slots)
+    alone = _alone(slots, gpus)
+    largest = gpus[alone.devices[0]].memory_bytes // plan.devices.at_once if gpus else None
     settings = timing.settings(
         plan,
         models,
         data,
-        timing.Share(alone.threads, alone.devices, len(slots)),
+        timing.Share(alone.threads, alone.devices, len(slots), largest),
         rundir,
         lambda text: listen(StageBegan("measure", text)),
         lambda order: executor.start_job(order, alone),
+        _unmeasured(plan, gpus, alone),
     )
-    refused = [
-        Refusal(each.reference, settings[each.id].refused or "")
+    found = layout.of(plan, settings, tuple(gpus.values()), machine.physical_cores())
+    needs = {name: need for name, need in found.items() if need is not None}
+    reasons = {
+        each.id: settings[each.id].refused or ("" if need is not None else TOO_LARGE)
         for each in plan.candidates
-        if settings[each.id].refused
-    ]
+        for need in [found.get(each.id, Need({}))]
+    }
+    refused = [Refusal(e.reference, reasons[e.id]) for e in plan.candidates if reasons[e.id]]
     for each in refused:
         listen(StageBegan("refused", f"{each.reference}: {each.reason}"))
-    able = tuple(each for each in plan.candidates if not settings[each.id].refused)
+    able = tuple(each for each in plan.candidates if not reasons[each.id])
     if not able:
-        reasons = [f"{each.reference}: {each.reason}" for each in refused]
-        raise StudyFailed("\n".join(["no candidate can be trained here", *reasons]))
+        lines = [f"{each.reference}: {each.reason}" for each in refused]
+        raise StudyFailed("\n".join(["no candidate can be trained here", *lines]))
     fit = replace(plan, candidates=able, refused=(*plan.refused, *refused))
-    return Ground(fit, slots, settings, models, data)
+    return Ground(fit, slots, settings, models, data, gpus, needs)
+
+
+def _gpus(plan: Plan, slots: tuple[Slot, ...]) -> dict[str, Gpu]:
+    """This machine's GPUs by id, as far as trials are on them."""
+    if plan.devices.executor not in memory.WHOLE or not slots[0].devices:
+        return {}
+    return {gpu.id: gpu for gpu in machine.gpus()}
+
+
+def _alone(slots: tuple[Slot, ...], gpus: Mapping[str, Gpu]) -> Slot:
+    """Where one process is measured: of several GPUs, on the one with the most memory."""
+    slot = max(slots, key=lambda each: gpus[each.devices[0]].memory_bytes) if gpus else slots[0]
+    return replace(slot, devices=slot.devices[:1], processes=1)
+
+
+def _unmeasured(plan: Plan, gpus: Mapping[str, Gpu], alone: Slot) -> dict[str, Setting]:
+    """How candidates are trained that fit no single GPU, so that a step can't be timed on one."""
+    found = layout.of(plan, {}, tuple(gpus.values()), machine.physical_cores())
+    threads, precisions = timing.choices(plan, alone.threads, bool(gpus))
+    setting = timing.Setting(max(threads), precisions[0])
+    return {name: setting for name, need in found.items() if need is not None and need.sharded}
 
 
 def scheduler(
@@ -145,15 +180,22 @@ def scheduler(
         made = _trial_spec(found, trial, slot, str(rundir.tokens), parent)
         return replace(made, tracking=tracking)
 
-    def limit(configuration: Configuration, rows: int) -> None:
+    def limit(configuration: Configuration, rows: int, slot: Slot) -> None:
         name = configuration.candidate
-        setting = found.settings[name] = found.settings[name].limited(rows)
+        variant = _variant(found, configuration, slot)
+        setting = found.settings[name] = found.settings[name].overflowing(rows, variant)
         timing.remember(plan, plan.candidate(name), len(found.slots), setting)
 
+    def possible(configuration: Configuration) -> bool:
+        variant = _variant(found, configuration, None)
+        return found.settings[configuration.candidate].can_hold(variant)
+
     def predict(trial: StudyTrial, samples: int) -> float | None:
-        setting = found.settings[trial.configuration.candidate]
+        name = trial.configuration.candidate
+        setting = found.settings[name].of(_variant(found, trial.configuration, None))
+        processes = found.needs[name].devices if name in found.needs else None
         seconds = timing.predicted_seconds(
-            plan, setting, trial.configuration, trial.samples, samples
+            plan, setting, trial.configuration, trial.samples, samples, processes
         )
         return seconds or None
 
@@ -170,6 +212,8 @@ def scheduler(
         interrupts,
         predict=predict,
         does_not_fit=limit,
+        possible=possible,
+        needs=found.needs,
         gone=_gone if plan.devices.executor == "local" else lambda _: (),
         remove=carrier.remove if carrier else delete,
     )
@@ -238,6 +282,7 @@ def _trial_spec(
 ) -> TrialSpec:
     plan, chosen = found.plan, trial.configuration.candidate
     setting = found.settings[chosen]
+    need = found.needs.get(chosen)
     return TrialSpec(
         number=trial.number,
         task=plan.task,
@@ -254,13 +299,42 @@ def _trial_spec(
         devices=slot.devices,
         tokens=tokens,
         parent=parent,
-        micro_batch=trial.micro_batch or _micro_batch(setting, trial, slot),
+        micro_batch=trial.micro_batch or _micro_batch(found, trial, slot),
         rungs=rungs.ahead(trial, plan),
         costs=objectives.needs_costs(plan.goal),
+        sharded=need is not None and need.sharded,
+        device_share=slot.share,
     )
 
 
-def _micro_batch(setting: Setting, trial: StudyTrial, slot: Slot) -> int | None:
-    """What fits at once, where the measurement found that the whole batch does not."""
-    batch = trial.configuration.hyperparameters.get("batch_size")
-    return setting.micro_batch(int(batch) // slot.processes) if isinstance(batch, int) else None
+def _micro_batch(found: Ground, trial: StudyTrial, slot: Slot) -> int | None:
+    """What fits at once, where it is known that the whole batch does not."""
+    configuration = trial.configuration
+    batch = configuration.hyperparameters.get("batch_size")
+    if not isinstance(batch, int):
+        return None
+    rows = max(1, batch // slot.processes)
+    setting = found.settings[configuration.candidate].of(_variant(found, configuration, slot))
+    need = found.needs.get(configuration.candidate)
+    if need is not None and need.rows is not None and need.rows < rows:
+        return min(setting.micro_batch(rows) or rows, need.rows)
+    on = [found.gpus[device] for device in slot.devices if device in found.gpus]
+    if not on:
+        return setting.micro_batch(rows)
+    smallest = min(on, key=lambda gpu: gpu.memory_bytes)
+    return layout.rows_in(setting, rows, smallest, slot.share)
+
+
+def _variant(found: Ground, configuration: Configuration, slot: Slot | None) -> Variant:
+    """What the configuration trains on the slot; on the best GPU there is, where none is given."""
+    gpus = found.gpus
+    share = 1.0 if slot is None else slot.share
+    sizes = [
+        int(gpu.memory_bytes * share)
+        for gpu in gpus.values()
+        if slot is None or gpu.id in slot.devices
+    ]
+    room = (min if slot is not None else max)(sizes, default=0)
+    candidate = found.plan.candidate(configuration.candidate)
+    precision = found.settings[candidate.id].precision
+    return overflow.variant(candidate, configuration, room, precision)

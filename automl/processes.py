@@ -23,6 +23,7 @@ from automl.errors import JobFailed
 from automl.forkserver import TRACKERS, ForkServer, ServerGone
 from automl.jobs import RESULT, Spec
 
+MPS_PERCENTAGE = "CUDA_MPS_ACTIVE_THREAD_PERCENTAGE"
 WISH = "AUTOML_START"
 """Environment variable: ``fresh`` starts every process afresh."""
 
@@ -56,13 +57,21 @@ class Order:
     note: Path | None = None
 
 
-def environment(threads: int, devices: tuple[str, ...]) -> dict[str, str]:
+def environment(threads: int, devices: tuple[str, ...], share: float = 1.0) -> dict[str, str]:
     """Return this process's environment, altered for a worker on ``devices`` with ``threads``.
+
+    ``share`` is its part of them: under NVIDIA's Multi-Process Service it may then use twice that
+    part of each GPU's multiprocessors, so that neighbours which wait leave theirs to it; a
+    percentage that the user has set stays.
 
     OpenMP threads sleep instead of spinning: on a shared machine spinning made a step 20 times
     slower. An empty ``devices`` hides all GPUs; they are counted as NVML does.
     """
+    mps = {}
+    if devices and share < 1 and machine.cuda_mps() is not None:
+        mps = {MPS_PERCENTAGE: str(min(100, round(200 * share)))}
     return {
+        **mps,
         **os.environ,
         "OMP_NUM_THREADS": str(threads),
         "MKL_NUM_THREADS": str(threads),

@@ -79,8 +79,23 @@ def measured(plan: Plan) -> dict[str, Measured]:
     return found
 
 
+def laid_out(plan: Plan, costs: Mapping[str, Measured]) -> dict[str, str]:
+    """Return candidate → how its trials are laid over this machine's GPUs; empty without any."""
+    from automl import machine
+    from automl.compiler import layout
+
+    gpus = machine.gpus()
+    settings = {name: cost.setting for name, cost in costs.items()}
+    found = layout.of(plan, settings, gpus, machine.physical_cores())
+    return {
+        name: layout.words(need, gpus) if need else "[red]no GPU here has room for it[/red]"
+        for name, need in found.items()
+    }
+
+
 def show(plan: Plan, costs: Mapping[str, Measured], screening_seconds: float | None = None) -> None:
     """Print the plan to stdout; ``costs`` by candidate, where measured."""
+    places = laid_out(plan, costs)
     console = _console.stdout()
     console.print(f"[bold]{plan.name}[/bold]: {plan.task}, {escape(_goal(plan))}")
     _show_data(console, plan)
@@ -91,7 +106,7 @@ def show(plan: Plan, costs: Mapping[str, Measured], screening_seconds: float | N
         console.print(_screening(plan))
     for candidate in plan.candidates:
         console.print()
-        _show_candidate(console, candidate, costs.get(candidate.id))
+        _show_candidate(console, candidate, costs.get(candidate.id), places.get(candidate.id))
     console.print()
     for refusal in plan.refused:
         console.print(f"[red]refused[/red] {escape(refusal.reference)}: {escape(refusal.reason)}")
@@ -159,10 +174,14 @@ def _classes(plan: Plan) -> str:
     )
 
 
-def _show_candidate(console: Console, candidate: Candidate, cost: Measured | None) -> None:
+def _show_candidate(
+    console: Console, candidate: Candidate, cost: Measured | None, place: str | None
+) -> None:
     licence = candidate.license or "licence unknown"
     console.print(f"[bold]{candidate.id}[/bold]  {escape(_origin(candidate))}, {escape(licence)}")
     console.print(f"  {_cost(candidate, cost)}")
+    if place:
+        console.print(f"  trials here: {place}")
     console.print(f"  {_tokens(candidate)}")
     for note in candidate.notes:
         console.print(f"  {escape(note)}")

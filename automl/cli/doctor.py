@@ -92,6 +92,7 @@ def _devices() -> dict[str, Any]:
         "memory_gib": round(machine.memory_bytes() / 2**30, 1),
         "gpus": [f"{gpu.name} ({gpu.memory_bytes / 2**30:.0f} GiB)" for gpu in machine.gpus()],
         "bf16_on_cpu": machine.bf16_on_cpu(),
+        "cuda_mps": str(machine.cuda_mps() or ""),
     }
 
 
@@ -152,6 +153,10 @@ def _print(facts: dict[str, Any], problems: list[str]) -> None:
     built = f"CUDA {torch['cuda']}" if torch.get("cuda") else "CPU build"
     table.add_row("torch runs on", torch.get("error") or built)
     table.add_row("bf16 on CPU", "native" if facts["devices"]["bf16_on_cpu"] else "not native")
+    if facts["devices"]["gpus"]:
+        where = facts["devices"]["cuda_mps"]
+        served = f"NVIDIA Multi-Process Service, {where}" if where else "in turns (no NVIDIA MPS)"
+        table.add_row("trials share a GPU", served)
     table.add_row("disk", f"{facts['disk']['free_gib']} GiB free")
     reachable = {True: "reachable", False: "not reachable", None: "not asked"}
     hub = facts["hub"]

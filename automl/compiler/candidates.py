@@ -128,6 +128,8 @@ class Terms:
     """Whether the model tells every token's probability."""
     rate: float = 1.0
     """Factor of the learning rate that the family's prior knows."""
+    shards: int = 1
+    """Processes over which a model may be divided that does not fit one."""
 
 
 def candidate(
@@ -222,15 +224,21 @@ def _dearest(parameters: Sequence[Parameter], inspection: Inspection) -> fit.Tra
 def _affordable(
     model: ResolvedModel, inspection: Inspection, trained: fit.Trained, terms: Terms
 ) -> int:
-    return fit.affordable_batch(
-        model.config,
-        trained,
-        inspection.max_length,
-        terms.memory_bytes,
-        inspection.target_length,
-        texts=terms.texts,
-        words=terms.words,
-    )
+    """The largest batch that fits, over as few processes as can be; adapters are in one alone."""
+    for processes in range(1, 1 + (terms.shards if trained.adapters is None else 1)):
+        found = fit.affordable_batch(
+            model.config,
+            trained,
+            inspection.max_length,
+            terms.memory_bytes,
+            inspection.target_length,
+            texts=terms.texts,
+            words=terms.words,
+            processes=processes,
+        )
+        if found:
+            return found
+    return 0
 
 
 def _cost(
@@ -263,7 +271,11 @@ def _too_big(
         return None
     has = f"a training process may fill {terms.memory_bytes / 1e9:.1f} GB here"
     if affordable == 0:
-        return f"it does not fit: {has}, and one text at a time is too much; lower data.max_length"
+        over = f", divided over {terms.shards} GPUs" if terms.shards > 1 else ""
+        return (
+            f"it does not fit{over}: {has}, and one text at a time is too much; "
+            "lower data.max_length"
+        )
     return (
         f"it needs {cost.memory_bytes / 1e9:.1f} GB at batch size {batch}, and {has}; give "
         f"search.space.batch_size values up to {affordable}, or lower data.max_length"

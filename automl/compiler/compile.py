@@ -95,8 +95,8 @@ def compile_recipe(
             raise RecipeError(problems)
     _refuse_unknown_classes(loaded, data.plan)
     resolution = resolve(loaded, task, pins or {}, say)
-    devices = loaded.recipe.devices
-    room = memory.of_a_process(devices.trials_per_device, devices.per_trial, memory_bytes)
+    devices = _devices(loaded.recipe)
+    room = memory.of_a_process(devices, memory_bytes), memory.shards(devices, memory_bytes)
     candidates = _candidates(loaded, task, data, resolution, room, jobs_folder, say)
     _refuse_idle_wishes(loaded, candidates)
     problems = tuple(grids.candidate_problems(loaded, candidates))
@@ -128,22 +128,26 @@ def _candidates(
     task: Task,
     data: LoadedData,
     resolution: Resolution,
-    room: int,
+    room: tuple[int, int],
     jobs_folder: Path,
     say: Callable[[str, str], None],
 ) -> tuple[Candidate, ...]:
-    """Try what was resolved; refusals are added to the resolution's."""
+    """Try what was resolved; refusals are added to the resolution's.
+
+    ``room`` is the memory of a process, and over how many a model may be divided.
+    """
     terms = Terms(
         tuple(limits.parse(text) for text in loaded.recipe.objective.subject_to),
         data.plan.rows["train"],
         loaded.recipe.search.space,
-        room,
+        room[0],
         task.knobs,
         loaded.recipe.devices.precision,
         smaller=bool(objectives.quantities(objectives.goal(loaded, task))),
         texts=task.texts,
         words=task.auto_class in WORDS,
         rate=task.rate,
+        shards=room[1],
     )
     question = Question(
         task.name,
@@ -219,7 +223,7 @@ def _plan(
     refused: tuple[Refusal, ...],
 ) -> Plan:
     recipe = loaded.recipe
-    devices, budget = recipe.devices, recipe.budget
+    budget = recipe.budget
     return Plan(
         name=recipe.name,
         task=task.name,
@@ -235,14 +239,7 @@ def _plan(
             seconds_of(budget.time) if budget.time else None,
             seconds_of(budget.trial_time) if budget.trial_time else None,
         ),
-        devices=DevicePlan(
-            devices.executor,
-            devices.per_trial,
-            devices.trials_per_device,
-            devices.threads,
-            devices.precision,
-            devices.address if devices.executor == CLUSTER else None,
-        ),
+        devices=_devices(recipe),
         checks=tuple(recipe.checks),
         export=ExportPlan(
             tuple(recipe.export.formats),
@@ -253,6 +250,18 @@ def _plan(
             recipe.export.thresholds,
         ),
         versions=_versions(),
+    )
+
+
+def _devices(recipe: Recipe) -> DevicePlan:
+    devices = recipe.devices
+    return DevicePlan(
+        devices.executor,
+        devices.per_trial,
+        devices.trials_per_device,
+        devices.threads,
+        devices.precision,
+        devices.address if devices.executor == CLUSTER else None,
     )
 
 

@@ -131,6 +131,7 @@ def activation_bytes(
 
 def affordable_batch(
     config: Mapping[str, object],
+    config: Mapping[str, object],
     trained: Trained,
     length: int,
     memory_bytes: int,
@@ -138,16 +139,19 @@ def affordable_batch(
     *,
     texts: int = 1,
     words: bool = False,
+    processes: int = 1,
 ) -> int:
     """Return the largest batch whose training fits into ``memory_bytes``; 0 where none does.
 
     ``texts`` is how many of ``length`` tokens a row holds; the rest is as in ``fit``.
+    ``processes`` have that much each, hold a part each of all weights and what belongs to them, and
+    share the batch; adapters are in one process alone.
     """
-    left = memory_bytes - PROCESS - trained.bytes
+    left = memory_bytes - PROCESS - trained.bytes / processes
     one = activation_bytes(config, texts, length, target_length, words=words)
     if left < one or memory_bytes - PROCESS < trained.merged_bytes:
         return 0
-    return int(left // one) if one else 1 << 20
+    return processes * int(left // one) if one else 1 << 20
 
 
 def _number(config: Mapping[str, object], keys: tuple[str, ...]) -> int:

@@ -17,6 +17,7 @@ from typing import Literal
 from automl import documents, jobs, machine, processes, tasks
 from automl.catalog import cache
 from automl.compiler import memory
+from automl.compiler.overflow import Overflow, Variant
 from automl.compiler.space import batch_sizes
 from automl.errors import JobFailed
 from automl.jobs import BatchCost, DataRef, MeasureSpec, ModelRef
@@ -55,6 +56,8 @@ class Setting:
     frozen_share: float = 1.0
     timings: tuple[jobs.Timing, ...] = ()
     refused: str | None = None
+    overflows: tuple[Overflow, ...] = ()
+    """What trials have met since: rows that were too many, by what they trained and where."""
     schema: Literal["automl/setting"] = "automl/setting"
     version: int = 2
 
@@ -86,6 +89,37 @@ class Setting:
         full = [each.batch_size for each in self.batches if each.seconds_per_step is None]
         fitting = [each.batch_size for each in self.batches if each.seconds_per_step is not None]
         return max(fitting) if fitting and full and batch >= min(full) else None
+
+    def of(self, variant: Variant) -> Setting:
+        """Return the setting as it holds for one variant of the candidate.
+
+        Sizes measured not to fit were those of all layers: fewer keep less for each row.
+        """
+        found = self
+        fits = max(
+            (e.batch_size for e in self.batches if e.seconds_per_step is not None), default=0
+        )
+        if variant.layers < 1:
+            lighter = (
+                replace(each, seconds_per_step=self.step_seconds(each.batch_size) or None)
+                if each.batch_size * variant.layers <= fits
+                else each
+                for each in self.batches
+            )
+            found = replace(self, batches=tuple(lighter))
+        for overflow in self.overflows:
+            if overflow.holds_for(variant):
+                found = found.limited(overflow.rows)
+        return found
+
+    def can_hold(self, variant: Variant) -> bool:
+        """Return whether one row at a time of the variant may fit."""
+        return not any(each.rows <= 1 and each.holds_for(variant) for each in self.overflows)
+
+    def overflowing(self, rows: int, variant: Variant) -> Setting:
+        """Return the setting that remembers that ``rows`` at once were too many for the variant."""
+        known = tuple(e for e in self.overflows if e.variant != variant or e.rows < rows)
+        return replace(self, overflows=(*known, Overflow(rows, variant)))
 
     def limited(self, rows: int) -> Setting:
         """Return the setting where ``rows`` at once, of a process, have turned out too many.
@@ -121,6 +155,8 @@ class Share:
     threads: int
     devices: tuple[str, ...]
     slots: int
+    device_bytes: int | None = None
+    """Memory that it may fill; null: its part of what the machine has."""
 
 
 def settings(
@@ -131,15 +167,17 @@ def settings(
     rundir: RunDir,
     say: Callable[[str], None],
     begin: Callable[[Order], Process] | None = None,
+    unmeasured: Mapping[str, Setting] | None = None,
 ) -> dict[str, Setting]:
     """Return each candidate's setting: remembered, or measured now.
 
-    ``say`` hears of every measurement before ``begin``, or else this machine, starts it. A
-    candidate that cannot be measured is ``refused``, and measured again next time.
+    ``unmeasured`` are settings of candidates that one process cannot train: theirs where nothing
+    is remembered. ``say`` hears of every measurement before ``begin``, or else this machine, starts
+    it. A candidate that cannot be measured is ``refused``, and measured again next time.
     """
     found = {}
     for candidate in plan.candidates:
-        setting = known(plan, candidate, share.slots)
+        setting = known(plan, candidate, share.slots) or (unmeasured or {}).get(candidate.id)
         if setting is None:
             say(f"seconds a step of {candidate.id}")
             spec = _spec(plan, candidate, models[candidate.id], data[candidate.id], share, rundir)
@@ -167,7 +205,7 @@ def _spec(
     threads, precisions = choices(plan, share.threads, bool(share.devices))
     built = {each.name: each.default for each in candidate.space if each.name != FROZEN}
     default, sizes = batch_sizes(candidate.space)
-    processes = plan.devices.per_trial
+    processes = plan.devices.processes
     return MeasureSpec(
         task=plan.task,
         model=model,
@@ -180,7 +218,7 @@ def _spec(
         tokens=str(rundir.tokens),
         batch_sizes=tuple(max(1, size // processes) for size in sizes),
         hyperparameters=built,
-        memory_bytes=memory.of_a_process(plan.devices.trials_per_device, processes),
+        memory_bytes=share.device_bytes or memory.of_a_process(plan.devices),
     )
 
 
@@ -230,13 +268,18 @@ def choices(
 
 
 def predicted_seconds(
-    plan: Plan, setting: Setting, configuration: Configuration, from_samples: int, to_samples: int
+    plan: Plan,
+    setting: Setting,
+    configuration: Configuration,
+    from_samples: int,
+    to_samples: int,
+    processes: int | None = None,
 ) -> float:
     """Return the seconds of training and evaluating from one number of samples seen to another.
 
-    Fitting the head before the first step is part of it; the start of the process,
-    ``setting.start_seconds``, comes on top. A probe is made in one go, whatever the samples. 0
-    where nothing was measured.
+    ``processes`` share the work; left out, those that the plan names. Fitting the head before the
+    first step is part of it; the start of the process, ``setting.start_seconds``, comes on top. A
+    probe is made in one go, whatever the samples. 0 where nothing was measured.
     """
     values = configuration.hyperparameters
     rows = plan.data.rows
@@ -247,8 +290,9 @@ def predicted_seconds(
     end = min(to_samples, horizon)
     if end <= from_samples:
         return 0.0
+    processes = processes or plan.devices.processes
     batch = int(_number(values.get("batch_size"), 32))
-    share = max(1, batch // plan.devices.per_trial)
+    share = max(1, batch // processes)
     step = setting.step_seconds(share) * _step_share(plan, setting, configuration)
     every = plan.search.evaluation_samples
     evaluations = end // every - from_samples // every + (end == horizon and horizon % every > 0)
@@ -257,7 +301,7 @@ def predicted_seconds(
     if from_samples == 0 and values.get("head_init") == "probe":
         predicted += min(rows["train"], FITTED_ROWS)
         fitting = FIT_SECONDS
-    predicting = predicted * setting.seconds_per_evaluated_row / plan.devices.per_trial
+    predicting = predicted * setting.seconds_per_evaluated_row / processes
     return (end - from_samples) / batch * step + predicting + fitting
 
 

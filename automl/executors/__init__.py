@@ -35,7 +35,8 @@ class Slot:
     def label(self) -> str:
         """The slot in a word or two, for the screen."""
         if self.devices:
-            return "cuda:" + ",".join(self.devices)
+            part = f" 1/{round(1 / self.share)}" if self.share < 1 else ""
+            return f"cuda:{','.join(self.devices)}{part}"
         return f"cpu x{self.processes}" if self.processes > 1 else "cpu"
 
 

@@ -93,22 +93,22 @@ def lay_out(plan: DevicePlan, found: Sequence[Node]) -> tuple[Slot, ...]:
     """
     if any(node.gpus for node in found):
         having = [node for node in found if node.gpus]
-        whole = sum(node.gpus // plan.per_trial * plan.per_trial for node in having)
+        whole = sum(node.gpus // plan.processes * plan.processes for node in having)
         gpus = range(whole or sum(node.gpus for node in having))
         cores = sum(node.cpus for node in having)
         return _slots.lay_out(plan, tuple(str(number) for number in gpus), cores)
     cpus = [node.cpus for node in found if node.cpus]
-    wanted = plan.per_trial * plan.trials_per_device
+    wanted = plan.processes * plan.at_once
     threads = plan.threads or max(1, min(cpus, default=1) // wanted)
     room = [each // threads for each in cpus]
-    count = sum(min(plan.trials_per_device, each // plan.per_trial) for each in room)
-    count = count or sum(room) // plan.per_trial
+    count = sum(min(plan.at_once, each // plan.processes) for each in room)
+    count = count or sum(room) // plan.processes
     if count == 0:
         raise InputError(
-            f"a trial of {plan.per_trial} processes with {threads} threads needs more CPUs than "
+            f"a trial of {plan.processes} processes with {threads} threads needs more CPUs than "
             f"the cluster has: {sum(cpus)} on {len(cpus)} nodes"
         )
-    return tuple(Slot(index, (), threads, plan.per_trial) for index in range(count))
+    return tuple(Slot(index, (), threads, plan.processes) for index in range(count))
 
 
 def on_each_node(ray: Any, ask: Callable[..., Any], *arguments: Any) -> list[tuple[Node, Any]]:

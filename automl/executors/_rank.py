@@ -28,12 +28,13 @@ _SHIELD = ("/bin/sh", "-c", '"$0" "$@"; exit $?')
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which process of how many this is, its CPU threads, and whether it has a GPU."""
+    """Which process of how many this is, its CPU threads, whether it has a GPU, and its part."""
 
     rank: int
     processes: int
     threads: int
     gpu: bool
+    share: float = 1.0
 
 
 class Rank:
@@ -55,7 +56,8 @@ class Rank:
 
         ``passed`` comes on top of the node's own environment.
         """
-        environment = processes.environment(place.threads, _devices() if place.gpu else ())
+        devices = _devices() if place.gpu else ()
+        environment = processes.environment(place.threads, devices, place.share)
         environment |= passed
         environment |= _own(self._trial)
         if place.processes > 1:

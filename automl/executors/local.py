@@ -51,7 +51,7 @@ class LocalExecutor:
 
     def start(self, trial: TrialDir, slot: Slot) -> LocalHandle:
         """Start the trial's process or processes; what they print is appended to the log."""
-        environment = processes.environment(slot.threads, slot.devices)
+        environment = processes.environment(slot.threads, slot.devices, slot.share)
         environment[_processes.MARK] = str(trial.root)
         order = processes.Order(trial.spec, trial.log, environment, trial.process)
         if slot.processes == 1:

@@ -161,7 +161,9 @@ def _run(ranks: list[Any], slot: Slot) -> list[Any]:
     meeting = ranks[0].meeting.remote()
     return [
         rank.run.remote(
-            Place(number, slot.processes, slot.threads, bool(slot.devices)), passed, meeting
+            Place(number, slot.processes, slot.threads, bool(slot.devices), slot.share),
+            passed,
+            meeting,
         )
         for number, rank in enumerate(ranks)
     ]

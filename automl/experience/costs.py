@@ -76,4 +76,4 @@ def _close(one: int, other: int) -> bool:
 
 
 def _layout(devices: DevicePlan) -> Layout:
-    return Layout(devices.trials_per_device, devices.per_trial, devices.threads, devices.precision)
+    return Layout(devices.at_once, devices.processes, devices.threads, devices.precision)

@@ -209,8 +209,8 @@ def record_of(
         seconds=seconds,
         hardware=hardware,
         layout=Layout(
-            plan.devices.trials_per_device,
-            plan.devices.per_trial,
+            plan.devices.at_once,
+            plan.devices.processes,
             plan.devices.threads,
             plan.devices.precision,
         ),

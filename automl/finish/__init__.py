@@ -152,7 +152,7 @@ def conclude(
         tuned = calibrating.tuned(plan, ref, data, rundir, devices, listen)
         listen(StageBegan("score", f"{leaves} on the test split, once"))
         ref = replace(ref, path=str(calibrating.model(tuned, model, rundir)))
-        score = _score(plan, ref, tuned, data, rundir, devices)
+        score = _score(plan, ref, averaging.base(rundir, best.number), tuned, data, rundir, devices)
         baseline = floor(plan, data, rundir, tuned=bool(tuned and tuned.by_class))
     trials = summaries(study)
     delivery = Delivery(
@@ -208,6 +208,7 @@ def _average(soup: Soup | None) -> tuple[tuple[int, int], ...]:
 def _score(
     plan: Plan,
     model: ModelRef,
+    base: ModelRef | None,
     tuned: CalibrateResult | None,
     data: DataRef,
     rundir: RunDir,
@@ -222,7 +223,7 @@ def _score(
         threads=machine.physical_cores(),
         devices=devices,
         seed=plan.search.seed,
-        base=averaging.base(rundir, best.number),
+        base=base,
         thresholds=tuned.by_class if tuned else {},
         temperature=tuned.temperature if tuned else 1.0,
     )

@@ -15,6 +15,7 @@ from automl.events import RunEvent, StageBegan
 from automl.jobs import CalibrateResult, CalibrateSpec, Calibration, DataRef, ModelRef, Thresholds
 from automl.plan import Plan
 from automl.rundir import RunDir
+from automl.tasks._loading import ADAPTER
 
 
 def folder(rundir: RunDir) -> Path:
@@ -42,6 +43,9 @@ def tuned(
     """
     wanted = plan.export.calibration != "never", plan.export.thresholds != "never"
     if tasks.get(plan.task).probabilities is None or not any(wanted):
+        return None
+    if plan.export.adapter == "keep" and (Path(chosen.path) / ADAPTER).is_dir():
+        listen(StageBegan("calibrate", "left as it is: adapters leave alone, as they were trained"))
         return None
     listen(StageBegan("calibrate", "probabilities and thresholds, on validation"))
     shutil.rmtree(folder(rundir), ignore_errors=True)

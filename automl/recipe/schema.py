@@ -288,10 +288,14 @@ class Devices(Section):
     address: Text = "auto"
     """With `ray`: the cluster, as `host:port` or `ray://host:port`; `auto` is the one that this
     machine belongs to."""
-    per_trial: Annotated[int, Field(ge=1)] = 1
-    """Devices (GPUs, or processes on CPU) that one trial uses, through accelerate."""
-    trials_per_device: Annotated[int, Field(ge=1)] = 1
-    """Trials that share one device (on CPU: trials at once, dividing the threads)."""
+    per_trial: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """Devices (GPUs, or processes on CPU) that one trial uses. `auto`: one, or as many GPUs as a
+    candidate needs that does not fit one (sharded, FSDP) or takes its batch in many parts; on a CPU
+    and on a cluster one."""
+    trials_per_device: Literal["auto"] | Annotated[int, Field(ge=1)] = "auto"
+    """Trials that share one device (on CPU: trials at once, dividing the threads). `auto`: as many
+    trials of a candidate as fit a GPU's memory, where sharing gains time; on a CPU and on a cluster
+    one."""
     threads: Annotated[int, Field(ge=1)] | None = None
     """CPU threads per trial process. Left out: measured."""
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

@@ -50,6 +50,9 @@ RETRIES: dict[FailureKind, int] = {
 }
 """How often a trial is tried again after each kind of failure. A full disk ends the run instead:
 the trial goes on, as often as need be, when the run does."""
+_WATCHDOG = "Watchdog caught collective operation timeout"
+"""What NCCL prints before it ends a process that waits for another in vain; no exception comes."""
+_LAST_LINES = 200
 _WHY: dict[FailureKind, str] = {
     "timeout": "it took longer than budget.trial_time",
     "hang": "it said nothing for too long",
@@ -122,6 +125,8 @@ def _vanished(attempt: Attempt, code: int, log: Path) -> End:
         return End("pruned")
     if attempt.asked in ("hang", "timeout", "not_a_number"):
         return End("failed", attempt.asked, _WHY[attempt.asked])
+    if attempt.slot.processes > 1 and _WATCHDOG in tail(log, _LAST_LINES):
+        return End("failed", "hang", "one of its processes kept the others waiting")
     # Of several processes the launcher ends, with a code of its own.
     killed = code == -signal.SIGKILL or attempt.slot.processes > 1
     if killed and machine.oom_kills() > attempt.oom_kills:

@@ -8,12 +8,13 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from automl import documents
+from automl.compiler.layout import Need
 from automl.errors import StorageLost
 from automl.events import (
     CandidateRetired,
@@ -36,6 +37,7 @@ from automl.plan import Configuration
 from automl.rundir import RunDir
 from automl.scheduler.attempts import PAUSES, Attempt, End, Reason, end_of, retry
 from automl.scheduler.hours import Hours, Limits
+from automl.scheduler.pool import Pool
 from automl.search import forecast, rungs, upkeep
 from automl.search.study import Evaluation, Outlook, Overtaken, Study, StudyTrial, Verdict
 
@@ -69,8 +71,12 @@ class Scheduler:
     sleep: Callable[[float], None] = time.sleep
     predict: forecast.Predict = forecast.unknown
     """What a trial's training will take; corrected by what is seen."""
-    does_not_fit: Callable[[Configuration, int], None] = lambda *_: None
-    """Hears how many rows at once were too many for a configuration's memory."""
+    does_not_fit: Callable[[Configuration, int, Slot], None] = lambda *_: None
+    """Hears how many rows at once were too many for a configuration on a slot."""
+    possible: Callable[[Configuration], bool] = lambda _: True
+    """Whether a configuration may fit: false where not even one row of its kind did."""
+    needs: Mapping[str, Need] = field(default_factory=dict)
+    """Candidate → what its trials take of the slots; one, whole, where it is not there."""
     gone: Callable[[Slot], Sequence[str]] = lambda _: ()
     """Which of a slot's devices are there no more; asked when a process has broken down."""
     remove: Callable[[Path], None] = upkeep.delete
@@ -83,8 +89,7 @@ class Scheduler:
     _failures: Counter[tuple[int, FailureKind]] = field(default_factory=Counter)
     _held: frozenset[int] = frozenset()
     """Trials that the user has put aside."""
-    _without: set[int] = field(default_factory=set)
-    """Slots whose devices are gone."""
+    _pool: Pool = field(init=False)
     _closing: Reason | None = None
     _over: tuple[Outcome, str] | None = None
     """Why nothing new can be started any more: the outcome, and in words."""
@@ -96,9 +101,18 @@ class Scheduler:
     _spent_at: float = 0.0
     _looked_at: float = -math.inf
 
+    def __post_init__(self) -> None:
+        """Begin with all slots free."""
+        self._pool = Pool(self.slots, self.needs)
+
+    @property
+    def at_once(self) -> int:
+        """How many trials run at once, about."""
+        return self._pool.at_once
+
     def run(self) -> Outcome:
         """Run until the budget is spent, nothing is left to try, or the user asks to stop."""
-        self._hours = Hours(self.study, self.limits, len(self.slots), self.clock, self.predict)
+        self._hours = Hours(self.study, self.limits, self.at_once, self.clock, self.predict)
         self._upkeep = upkeep.Upkeep(self.rundir, self.remove)
         self._spent_at = self.clock()
         try:
@@ -161,6 +175,7 @@ class Scheduler:
             if trial.state != "running" or trial.box != self.study.box:
                 attempt.handle.kill()
                 self._running.remove(attempt)
+                self._pool.give(attempt.slot)
                 self._say_paused(trial.number, "goes on elsewhere: nothing was heard of this run")
         self._queue = [n for n in self._queue if self.study.trials[n].box == self.study.box]
 
@@ -207,22 +222,38 @@ class Scheduler:
         """Start what can be started; return whether there was, or may still be, something to."""
         if self._closing is not None:
             return False
-        taken = self._without.union(attempt.slot.index for attempt in self._running)
-        for slot in self.slots:
-            if slot.index in taken:
-                continue
-            trial = self._next()
-            if trial is None:
-                return False
-            self._start(trial, slot)
+        for number in list(self._queue):
+            trial = self.study.trials[number]
+            if number not in self._held and self._place(trial):
+                self._queue.remove(number)
+        while self._pool.has_room():
+            found = self._next()
+            if found is None:
+                return bool(self._pool.waiting)
+            if not self._place(found):
+                if found.number in self._queue:
+                    return True
+                self._queue.append(found.number)
         return True
 
+    def _place(self, trial: StudyTrial) -> bool:
+        """Start the trial where there is room for it; return whether it need not be waited for."""
+        candidate = trial.configuration.candidate
+        if trial.state != "running":
+            self._pool.leave(trial.number)
+            return True
+        if not self._pool.fits(candidate):
+            message = f"no GPU that is left has room for {candidate}"
+            self._pool.leave(trial.number)
+            self._end(trial.number, "failed", "device_lost", message)
+            return True
+        slot = self._pool.take(trial.number, candidate)
+        if slot is not None:
+            self._start(trial, slot)
+        return slot is not None
+
     def _next(self) -> StudyTrial | None:
-        """What to start now: what was interrupted, what may go on, or something new."""
-        for number in self._queue:
-            if number not in self._held:
-                self._queue.remove(number)
-                return self.study.trials[number]
+        """What to start now besides what was interrupted: what may go on, or something new."""
         if orphan := self.study.orphan():
             return orphan
         if self._repeats is not None:
@@ -242,6 +273,8 @@ class Scheduler:
 
         def accept(configuration: Configuration) -> bool:
             nonlocal refused
+            if not self.possible(configuration):
+                return False
             fits = self._hours.fits(StudyTrial(-1, configuration))
             refused = refused or not fits
             return fits
@@ -322,6 +355,7 @@ class Scheduler:
 
     def _outlook(self) -> Outlook:
         busy = self._held.union(attempt.trial.number for attempt in self._running)
+        busy |= self._pool.waiting
         busy |= self.study.elsewhere() | self.study.untrainable()
         return self._hours.outlook(self._over is not None, self._settled is not None, busy)
 
@@ -334,6 +368,7 @@ class Scheduler:
             return
         self._hear(attempt)
         self._running.remove(attempt)
+        self._pool.give(attempt.slot)
         if code != 0 or attempt.slot.processes > 1:
             attempt.handle.kill()
         number = attempt.trial.number
@@ -357,8 +392,8 @@ class Scheduler:
         gone = self.gone(attempt.slot)
         if not gone:
             return end
-        self._without.add(attempt.slot.index)
-        if len(self._without) == len(self.slots):
+        self._pool.lose(gone)
+        if self._pool.is_gone:
             self._close("device_lost")
         message = f"the GPU {', '.join(gone)} is there no more: {end.message}"
         return End("failed", "device_lost", message)
@@ -392,13 +427,17 @@ class Scheduler:
             self._close("disk_full")
             return
         self._failures[number, kind] += 1
-        if kind == "out_of_memory":
-            self.does_not_fit(attempt.trial.configuration, attempt.rows)
-        if not retry(kind, self._failures[number, kind], attempt.rows):
+        configuration, rows = attempt.trial.configuration, attempt.rows
+        halve = kind == "out_of_memory"
+        if halve:
+            self.does_not_fit(configuration, rows, attempt.slot)
+            if self._pool.widen(configuration.candidate, attempt.slot):
+                halve, rows = False, 2 * rows
+        if not retry(kind, self._failures[number, kind], rows):
             self._end(number, "failed", kind, message)
             return
-        if kind == "out_of_memory":
-            self.study.shrink(number, attempt.rows // 2)
+        if halve:
+            self.study.shrink(number, rows // 2)
         if self.study.trials[number].paused:  # it goes on when, and if, its turn comes
             self.study.release(number)
             self._say_paused(number, f"{message}; continues from its last checkpoint")
@@ -501,6 +540,7 @@ class Scheduler:
     def _kill_all(self) -> None:
         for attempt in self._running:
             attempt.handle.kill()
+            self._pool.give(attempt.slot)
         self._running.clear()
 
     def _save_and_leave(self) -> None:

@@ -131,16 +131,18 @@ def restore(model: Any, state: Mapping[str, torch.Tensor]) -> None:
     model.load_state_dict(state, strict=False)
 
 
-def save(model: Any, folder: Path, task: Task) -> None:
+def save(
+    model: Any, folder: Path, task: Task, whole: dict[str, torch.Tensor] | None = None
+) -> None:
     """Write the model such that ``from_pretrained`` gives it back.
 
     Adapters are merged into it, and lie beside it as PEFT's ``adapter`` folder, but for those that
-    only fit weights in four bits.
+    only fit weights in four bits. ``whole`` are the weights of a model that is divided.
     """
     # In the original format some families' keys are renamed, and what is then loaded back
     # is not what was saved (transformers #43701).
     if not attached(model):
-        model.save_pretrained(folder, save_original_format=False)
+        model.save_pretrained(folder, state_dict=whole, save_original_format=False)
         return
     model.save_pretrained(folder, state_dict=merged(model), save_original_format=False)
     if not quantizing.quantized(model):

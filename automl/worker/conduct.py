@@ -25,6 +25,7 @@ from automl.worker import (
     durable,
     head_start,
     models,
+    sharding,
     snapshot,
 )
 from automl.worker.attempt import Leave, Setting, leaving
@@ -237,7 +238,7 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
         loss = self._mean_loss(step)
         metrics = self._score(step)
         best = self._improves(metrics[setting.spec.metric])
-        if best and setting.ranks.first:
+        if best and (setting.ranks.first or setting.ranks.sharded):
             self._keep()
         self._count(number, metrics, best)
         seconds = self.seconds()
@@ -253,7 +254,7 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
         return (loss - before) / (step - began) if step > began else None
 
     def _costs(self) -> dict[str, float]:
-        if not self.setting.ranks.first:
+        if not (self.setting.ranks.first or self.setting.ranks.sharded):
             return {}
         setting, model = self.setting, self.trainer.model
         if adapters.attached(model):
@@ -279,7 +280,7 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
                 setting.collate,
                 EVALUATION_ROWS * setting.pace.micro_batch,
                 task.infer,
-                share=(setting.ranks.rank, setting.ranks.processes),
+                share=setting.ranks.part,
                 between=between,
             )
         )
@@ -305,10 +306,14 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
 
     def _keep(self) -> None:
         """Write the model as the trial's best, such that ``from_pretrained`` gives it back."""
-        keeping = self.setting.task.keeping(self.trainer.model)
-        with durable.replacing(self.setting.trial.best) as folder, keeping:
-            adapters.save(self.trainer.model, folder, self.setting.task)
-            self.setting.tokenizer.save_pretrained(folder)
+        model, ranks = self.trainer.model, self.setting.ranks
+        with self.setting.task.keeping(model):
+            whole = sharding.weights(model) if ranks.sharded else None
+            if not ranks.first:
+                return
+            with durable.replacing(self.setting.trial.best) as folder:
+                adapters.save(model, folder, self.setting.task, whole)
+                self.setting.tokenizer.save_pretrained(folder)
 
     def _save(self, step: int, pending: bool = False) -> None:
         """Write a checkpoint to continue from, unless there is one of this very moment."""
@@ -317,7 +322,8 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
         loss, (judged, before) = self._check_loss(), self.judged
         trial, ranks = self.setting.trial, self.setting.ranks
         folder = checkpoints.fresh(trial.checkpoints, step)
-        if ranks.first:
+        taken = snapshot.take(self.trainer) if ranks.first or ranks.sharded else None
+        if ranks.first and taken is not None:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
             progress = replace(
@@ -328,7 +334,7 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
                 loss_sum=loss - before,
                 loss_steps=step - judged,
             )
-            snapshot.write(folder, self.trainer, progress)
+            snapshot.write(folder, taken, self.trainer.state, progress)
         ranks.meet()
         snapshot.write_generators(folder, ranks.rank)
         ranks.meet()

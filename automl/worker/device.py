@@ -10,6 +10,8 @@ from typing import Literal
 import psutil
 import torch
 
+from automl import machine
+
 Precision = Literal["fp32", "bf16", "fp16"]
 _TYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -24,6 +26,19 @@ def select(devices: tuple[str, ...]) -> torch.device:
     if not torch.cuda.is_available():
         raise RuntimeError(f"CUDA devices {', '.join(devices)} were given, but torch sees no GPU")
     return torch.device("cuda", 0)
+
+
+def hold_to(share: float, device: torch.device) -> None:
+    """Let this process fill no more than its ``share`` of the GPU: beyond, it runs out of memory.
+
+    Its neighbours on the GPU then do not. What CUDA's context takes counts as part of the share.
+    """
+    if device.type != "cuda" or share >= 1:
+        return
+    total = torch.cuda.get_device_properties(device).total_memory
+    torch.cuda.set_per_process_memory_fraction(
+        max(share - machine.CUDA_CONTEXT_BYTES / total, 0.01), device
+    )
 
 
 def supports(precision: Precision, device: torch.device) -> bool:

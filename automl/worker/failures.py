@@ -7,6 +7,12 @@ from automl.errors import CandidateError
 from automl.events import FailureKind
 
 _NO_MEMORY = ("DefaultCPUAllocator", "can't allocate memory", "CUDA out of memory")
+_HANGS = (
+    "Timed out waiting",
+    "Application timeout caused pair closure",
+    "Watchdog caught collective operation timeout",
+)
+"""What gloo and NCCL say of a process that the others wait for in vain."""
 _NO_ROOM = ("No space left on device", "Disk quota exceeded")
 """What libraries say that wrap the system's error."""
 
@@ -23,6 +29,8 @@ def kind(error: BaseException) -> FailureKind:
         return "not_a_number"
     if machine.no_room(error) or any(words in str(error) for words in _NO_ROOM):
         return "disk_full"
+    if isinstance(error, RuntimeError) and any(words in str(error) for words in _HANGS):
+        return "hang"
     # Loading a model wraps what it met; that it met the end of memory is no fault of the model's.
     for each in (error, error.__cause__):
         if isinstance(each, MemoryError | torch.OutOfMemoryError):

@@ -2,12 +2,13 @@
 
 ``AUTOML_FAULT`` holds one or more faults, separated by ``;``. A fault is a kind and, after ``@``,
 conditions separated by ``,``: the step it happens at (before the step's backward pass), the trial
-it is meant for, and whether it happens only the first time::
+and, of several processes, the rank it is meant for, and whether it happens only the first time::
 
     AUTOML_FAULT="crash@step=5"                      an exception at step 5
     AUTOML_FAULT="nan@step=3,trial=2"                the loss is NaN at step 3 of trial 2
     AUTOML_FAULT="oom@step=2,once"                   an allocation that can't be met, first attempt
     AUTOML_FAULT="hang@step=4;bad_candidate@trial=1" sleeps for ever; a model that won't load
+    AUTOML_FAULT="hang@step=4,rank=1"                one of several processes sleeps for ever
     AUTOML_FAULT="kill@step=6,once"                  SIGKILL to this process
     AUTOML_FAULT="pause@step=4;stop@step=9"          requests, as the scheduler would make them
 
@@ -42,6 +43,7 @@ class Fault:
     step: int
     trial: int | None
     once: bool
+    rank: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,14 +97,17 @@ def read(trial: TrialDir, number: int) -> Faults:
     Raises ValueError for a fault that can't be read.
     """
     asked = [_parse(text) for text in os.environ.get(VARIABLE, "").split(";") if text.strip()]
-    return Faults(tuple(f for f in asked if f.trial in (None, number)), trial)
+    rank = int(os.environ.get("RANK", "0"))
+    mine = (f for f in asked if f.trial in (None, number) and f.rank in (None, rank))
+    return Faults(tuple(mine), trial)
 
 
 def _parse(text: str) -> Fault:
     kind, _, conditions = text.strip().partition("@")
     settings = dict(part.partition("=")[::2] for part in conditions.split(",") if part)
-    if kind not in KINDS or not set(settings) <= {"step", "trial", "once"}:
+    if kind not in KINDS or not set(settings) <= {"step", "trial", "once", "rank"}:
         raise ValueError(f"{VARIABLE}: {text!r} is not a fault; see automl.worker.faults")
     step = 0 if kind == "bad_candidate" else int(settings.get("step", 1))
     trial = int(settings["trial"]) if "trial" in settings else None
-    return Fault(kind, step, trial, "once" in settings)
+    rank = int(settings["rank"]) if "rank" in settings else None
+    return Fault(kind, step, trial, "once" in settings, rank)

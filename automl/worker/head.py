@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from automl.errors import CandidateError
+from automl.worker import sharding
 from automl.worker.logistic import Linear
 
 Inputs = Mapping[str, torch.Tensor]
@@ -88,10 +89,9 @@ def straighten(model: Any, name: str, inputs: Inputs) -> bool:
 def install(model: Any, name: str, fitted: Linear) -> None:
     """Put the regression's weights into the layer; its shape and bias must be the layer's."""
     layer = model.get_submodule(name)
-    with torch.no_grad():
-        layer.weight.copy_(torch.from_numpy(fitted.weight))
-        if fitted.bias is not None:
-            layer.bias.copy_(torch.from_numpy(fitted.bias))
+    sharding.put(layer.weight, torch.from_numpy(fitted.weight))
+    if fitted.bias is not None:
+        sharding.put(layer.bias, torch.from_numpy(fitted.bias))
 
 
 def line(given: torch.Tensor, found: torch.Tensor, tolerance: float) -> tuple[float, float] | None:

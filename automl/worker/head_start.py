@@ -58,11 +58,11 @@ def give(
             sample,
             collate,
             batch_size,
-            share=(ranks.rank, ranks.processes),
+            share=ranks.part,
             between=between,
             outputs=layer.in_features,
         )
-    features = ranks.total(part)
+    features = ranks.joined(part)
     targets = sample.scalars("labels")
     fitted = _fit(features, targets, layer, seed) if ranks.first else None
     if ranks.share(fitted is not None):

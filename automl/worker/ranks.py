@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,13 @@ class Ranks:
     rank: int
     processes: int
     group: Any = None
+    sharded: bool = False
+    """Whether each process holds a part of the model: all must then compute the same together."""
+
+    @property
+    def part(self) -> tuple[int, int]:
+        """Which part of the rows to predict is this process's, of how many; all where sharded."""
+        return (0, 1) if self.sharded else (self.rank, self.processes)
 
     @property
     def first(self) -> bool:
@@ -45,9 +53,13 @@ class Ranks:
         found: npt.NDArray[np.float32] = summed.numpy()
         return found
 
+    def joined(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Return what all ranks predicted, each its ``part`` and zeros elsewhere."""
+        return values if self.sharded else self.total(values)
+
     def merge(self, values: Sequence[Any]) -> list[Any]:
-        """Return all ranks' values in one list; each is None on every rank but one."""
-        if self.processes == 1:
+        """Return what all ranks predicted in one list, each its ``part`` and None elsewhere."""
+        if self.processes == 1 or self.sharded:
             return list(values)
         everyones: list[Any] = [None] * self.processes
         dist.all_gather_object(everyones, list(values), group=self.group)
@@ -61,11 +73,25 @@ class Ranks:
             dist.barrier(group=self.group)
 
 
-def join() -> Ranks:
-    """Return this process's place among those that torch.distributed knows of."""
+def meet_on_cpu(processes: int, seconds: float) -> None:
+    """Meet the trial's other processes over gloo; a collective longer than ``seconds`` raises.
+
+    On GPUs Trainer does so. Where it computes on a CPU it does not pass its timeout on, and a
+    process would wait for half an hour (transformers 5.23, accelerate 1.15).
+    """
+    if processes > 1:
+        dist.init_process_group("gloo", timeout=timedelta(seconds=seconds))
+
+
+def join(seconds: float, sharded: bool = False) -> Ranks:
+    """Return this process's place among those that torch.distributed knows of.
+
+    A word that takes longer than ``seconds`` to come raises RuntimeError: its sender hangs.
+    """
     if not dist.is_initialized():
         return Ranks(0, 1)
-    return Ranks(dist.get_rank(), dist.get_world_size(), dist.new_group(backend="gloo"))
+    group = dist.new_group(backend="gloo", timeout=timedelta(seconds=seconds))
+    return Ranks(dist.get_rank(), dist.get_world_size(), group, sharded)
 
 
 def leave() -> None:

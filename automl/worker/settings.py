@@ -5,6 +5,8 @@ Everything that Trainer would do of its own accord (save, log, evaluate, report)
 
 from __future__ import annotations
 
+import math
+
 from transformers import TrainingArguments
 
 from automl.jobs import TrialSpec
@@ -44,6 +46,8 @@ def training_arguments(trial: TrialDir, spec: TrialSpec, paced: Pace) -> Trainin
         seed=spec.seed,
         use_cpu=not spec.devices,
         ddp_backend="gloo" if spec.processes > 1 and not spec.devices else None,
+        # Of NCCL and gloo alike: a rank that waits longer ends, which is a hang's end.
+        ddp_timeout=math.ceil(spec.collective_seconds),
         bf16=spec.precision == "bf16",
         fp16=spec.precision == "fp16",
         per_device_train_batch_size=paced.micro_batch,

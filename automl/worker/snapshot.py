@@ -17,7 +17,7 @@ from safetensors.torch import load_file, load_model, save_file, save_model
 
 from automl import documents
 from automl.jobs import TrialSpec
-from automl.worker import adapters, state
+from automl.worker import adapters, sharding, state
 
 WEIGHTS = "model.safetensors"
 TRAINING = "training"
@@ -64,20 +64,39 @@ def configuration(spec: TrialSpec) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def write(folder: Path, trainer: Any, progress: TrialProgress) -> None:
-    """Write rank 0's part of the checkpoint into ``folder``."""
-    if adapters.attached(trainer.model):
-        save_file(adapters.trained_state(trainer.model), folder / WEIGHTS)
-    else:
-        save_model(trainer.model, str(folder / WEIGHTS))
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a checkpoint holds of weights and training, whole."""
+
+    model: Any
+    weights: dict[str, Any] | None
+    """Those that training changes; null where the model itself holds them whole."""
+    training: dict[str, Any]
+
+
+def take(trainer: Any) -> Taken:
+    """Return what to write of the trainer; where the model is sharded, all ranks call this."""
     scaler = getattr(trainer.accelerator, "scaler", None)
     parts = {
         "optimizer": trainer.optimizer.state_dict(),
         "scheduler": trainer.lr_scheduler.state_dict(),
         "scaler": None if scaler is None else scaler.state_dict(),
     }
-    state.save(parts, folder / TRAINING)
-    trainer.state.save_to_json(str(folder / TRAINER_STATE))
+    if adapters.attached(trainer.model):
+        return Taken(trainer.model, adapters.trained_state(trainer.model), parts)
+    if not sharding.is_sharded(trainer.model):
+        return Taken(trainer.model, None, parts)
+    return Taken(trainer.model, sharding.weights(trainer.model), sharding.whole(parts))
+
+
+def write(folder: Path, taken: Taken, position: Any, progress: TrialProgress) -> None:
+    """Write rank 0's part of the checkpoint into ``folder``; ``position`` is Trainer's state."""
+    if taken.weights is None:
+        save_model(taken.model, str(folder / WEIGHTS))
+    else:
+        save_file(taken.weights, str(folder / WEIGHTS))
+    state.save(taken.training, folder / TRAINING)
+    position.save_to_json(str(folder / TRAINER_STATE))
     documents.write(folder / PROGRESS, progress)
 
 
@@ -93,7 +112,9 @@ def read_progress(folder: Path) -> TrialProgress:
 
 def restore_weights(model: Any, folder: Path) -> None:
     """Load the weights; raises RuntimeError when any is missing or unexpected."""
-    if adapters.attached(model):
+    if sharding.is_sharded(model):
+        sharding.load_weights(model, folder / WEIGHTS)
+    elif adapters.attached(model):
         adapters.restore(model, load_file(folder / WEIGHTS))
     else:
         load_model(model, str(folder / WEIGHTS), strict=True)
@@ -102,7 +123,10 @@ def restore_weights(model: Any, folder: Path) -> None:
 def restore_training(trainer: Any, folder: Path) -> None:
     """Load optimizer, scheduler and scaler."""
     parts = state.load(folder / TRAINING)
-    trainer.optimizer.load_state_dict(parts["optimizer"])
+    optimizer = parts["optimizer"]
+    if sharding.is_sharded(trainer.model):
+        optimizer = sharding.divided_states(optimizer, trainer.optimizer)
+    trainer.optimizer.load_state_dict(optimizer)
     trainer.lr_scheduler.load_state_dict(parts["scheduler"])
     if parts["scaler"] is not None and getattr(trainer.accelerator, "scaler", None) is not None:
         trainer.accelerator.scaler.load_state_dict(parts["scaler"])

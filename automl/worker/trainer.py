@@ -7,6 +7,7 @@ between steps is ``conduct``'s.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,15 @@ class TrialTrainer(Trainer):  # type: ignore[misc]  # transformers is not typed
             }
             for (factor, decays), parameters in groups.items()
         ]
+
+    @contextmanager
+    def _defer_fsdp_gradient_reduction(self) -> Iterator[None]:
+        """Within, gradients of a sharded model add up on each rank; Trainer asks for it."""
+        self.model.set_requires_gradient_sync(False)
+        try:
+            yield
+        finally:
+            self.model.set_requires_gradient_sync(True)
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device

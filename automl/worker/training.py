@@ -34,6 +34,7 @@ from automl.worker import (
     faults,
     models,
     settings,
+    sharding,
     snapshot,
 )
 from automl.worker.attempt import Leave, Setting, Truth
@@ -41,7 +42,7 @@ from automl.worker.conduct import Conduct
 from automl.worker.orders import Orders
 from automl.worker.pace import Pace
 from automl.worker.probe import METHOD, probe
-from automl.worker.ranks import Ranks, join, leave
+from automl.worker.ranks import Ranks, join, leave, meet_on_cpu
 from automl.worker.reporter import Reporter
 from automl.worker.sampling import LengthGrouped
 from automl.worker.snapshot import TrialProgress
@@ -71,7 +72,7 @@ def train(trial: TrialDir, spec: TrialSpec) -> int:
 
 def _attempt(trial: TrialDir, spec: TrialSpec, reporter: Reporter) -> Finished | Paused | Stopped:
     torch.set_num_threads(spec.threads)
-    device.select(spec.devices)
+    device.hold_to(spec.device_share, device.select(spec.devices))
     if spec.hyperparameters.get("method") == METHOD:
         return probe(trial, spec, reporter)
     paced = settings.pace(spec, read_table(Path(spec.data.tables["train"])).num_rows)
@@ -79,8 +80,10 @@ def _attempt(trial: TrialDir, spec: TrialSpec, reporter: Reporter) -> Finished |
     if came != spec.processes:
         # A launcher given contradicting settings starts one process and says nothing.
         raise RuntimeError(f"{spec.processes} processes were asked for, {came} came")
+    if not spec.devices:
+        meet_on_cpu(spec.processes, spec.collective_seconds)
     arguments = settings.training_arguments(trial, spec, paced)
-    together = join()
+    together = join(spec.collective_seconds, spec.sharded)
     if together.first:
         durable.recover(trial.best)
     checkpoint = _checkpoint(trial, spec, together)
@@ -130,6 +133,8 @@ def assemble(
     adapters.attach(model, spec.hyperparameters)
     if adapters.attached(model):
         print(adapters.share(model), flush=True)
+    if together.sharded:
+        sharding.shard(model, arguments.device)
     collate = task.collator(tokenizer)
     rows = _rows(task, spec, tokenizer, model, collate, paced)
     paced = replace(paced, items=len(rows["train"]))
@@ -178,7 +183,8 @@ def _rows(
         task.begin(model, tokenizer, rows["train"])
     if task.reference is None:
         return rows
-    model.to(device.select(spec.devices))
+    if not spec.sharded:
+        model.to(device.select(spec.devices))
     return {
         split: task.reference(model, found, collate, paced.micro_batch)
         for split, found in rows.items()

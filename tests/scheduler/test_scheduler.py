@@ -12,9 +12,10 @@ import psutil
 import pytest
 
 from automl import events, machine
+from automl.compiler.layout import Need
 from automl.executors import Slot
 from automl.jobs import DataRef, ModelRef, Parent, TrialSpec
-from automl.plan import SearchPlan
+from automl.plan import Configuration, SearchPlan
 from automl.rundir import RunDir
 from automl.scheduler import Limits, Outcome, Scheduler, retry
 from automl.search import rungs
@@ -71,6 +72,9 @@ class Bench:
         self.fitting: int | None = None
         self.too_many: list[int] = []
         self.gone: Callable[[Slot], tuple[str, ...]] = lambda _: ()
+        self.needs: dict[str, Need] = {}
+        self.possible: Callable[[Configuration], bool] = lambda _: True
+        self.specs: list[TrialSpec] = []
 
     def run(self) -> Outcome:
         self.study = Study(self.rundir.study, self.plan)
@@ -85,17 +89,21 @@ class Bench:
             lambda: self.presses(),
             clock=self.clock,
             predict=self.predict,
-            does_not_fit=lambda _, rows: self.too_many.append(rows),
+            does_not_fit=lambda _, rows, slot: self.too_many.append(rows),
             gone=self.gone,
+            needs=self.needs,
+            possible=self.possible,
         )
         return scheduler.run()
 
     def specify(self, trial: StudyTrial, slot: Slot) -> TrialSpec:
-        return replace(
+        spec = replace(
             specify(trial, slot),
             rungs=rungs.ahead(trial, self.plan),
             micro_batch=trial.micro_batch or self.fitting,
         )
+        self.specs.append(spec)
+        return spec
 
     def clock_of_evaluations(self, seconds: float) -> Callable[[], float]:
         """A clock on which only evaluations take time: no machine is too slow for it."""

@@ -157,6 +157,19 @@ def test_a_recycled_pid_is_not_taken_for_the_parent():
     assert os.getpid() == here.pid
 
 
+def test_trials_of_several_processes_that_start_at_once_meet_at_ports_of_their_own(tmp_path):
+    started = []
+    for number in (1, 10):
+        command = _launch.launch_command(tmp_path / f"{number}.json", 2)
+        command[command.index("automl.worker")] = "tests.worker.rendezvous"
+        variables = {**environment(1, ()), **_launch.launch_environment(())}
+        started.append(subprocess.Popen(command, env=variables))
+    assert [process.wait(120) for process in started] == [0, 0]
+    said = [(tmp_path / f"{number}.txt").read_text().split() for number in (1, 10)]
+    assert [int(total) for total, _ in said] == [2, 20]
+    assert len({port for _, port in said}) == 2
+
+
 def test_the_launcher_takes_a_port_of_its_own_and_reads_no_users_settings():
     command = _launch.launch_command(documents_path := TINY_BERT / "spec.json", 4)
     assert command[-1] == str(documents_path)
