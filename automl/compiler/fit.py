@@ -131,7 +131,6 @@ def activation_bytes(
 
 def affordable_batch(
     config: Mapping[str, object],
-    config: Mapping[str, object],
     trained: Trained,
     length: int,
     memory_bytes: int,
