@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
 
 from automl.catalog import hub, package
-from automl.data import hub as data_hub
 from automl.errors import Problem
 from automl.recipe.loaded import LoadedRecipe, Location
 from automl.recipe.schema import FolderModel, HubModel, PackageModel
+
+_CONFIGURATION = re.compile(r":[\w.-]+(?=@|$)")
+"""Of a data set: ``owner/name:configuration``."""
 
 
 def reference_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
@@ -48,8 +51,8 @@ def _source_problems(loaded: LoadedRecipe, where: Location, source: str) -> Iter
         return
     first, *rest = Path(source).parts
     local_folder = rest and (loaded.folder / first).is_dir()
-    id = data_hub.parsed(source)
-    if id and not Path(id.repository).suffix and not local_folder:
+    named = hub.parse(_CONFIGURATION.sub("", source))
+    if named and not Path(named[0]).suffix and not local_folder:
         return
     yield loaded.problem(where, f"{source} does not exist", hint=_neighbour(loaded, source))
 

@@ -28,6 +28,8 @@ KNOBS = frozenset({"label_smoothing", "dropout"})
 SETTINGS = "automl"
 """Key of ``init_kwargs``, and of tokenizer_config.json."""
 MOST_TARGET_TOKENS = 512
+AT_ONCE = 64
+"""Rows that generate together: each is a row of logits over the vocabulary for every beam."""
 _ROUND_TO = 8
 _DROPOUTS = ("dropout_rate", "dropout")
 """What families call the dropout of the whole model."""
@@ -210,8 +212,13 @@ def _speak(model: Any, tokenizer: PreTrainedTokenizerBase, target: Sequence[int]
 def infer(model: Any, inputs: dict[str, Any]) -> list[np.ndarray]:
     """Return the ids that the model generates for each row."""
     bare = getattr(model, "module", model)
-    said = bare.generate(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"])
-    return [ids.cpu().numpy() for ids in said]
+    found: list[np.ndarray] = []
+    for start in range(0, len(inputs["input_ids"]), AT_ONCE):
+        some = {
+            name: inputs[name][start : start + AT_ONCE] for name in ("input_ids", "attention_mask")
+        }
+        found += [ids.cpu().numpy() for ids in bare.generate(**some)]
+    return found
 
 
 def decode(

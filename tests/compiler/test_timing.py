@@ -79,6 +79,18 @@ def test_predicted_seconds_are_steps_and_evaluations():
     assert timing.whole_trial_seconds(made, MEASURED, configuration()) == pytest.approx(found + 5)
 
 
+def test_a_task_that_bounds_its_evaluation_rows_is_predicted_with_no_more():
+    made = plan()
+    many = replace(
+        made,
+        task="translation",
+        data=replace(made.data, rows={**made.data.rows, "validation": 10_000}),
+    )
+    few = replace(many, data=replace(many.data, rows={**many.data.rows, "validation": 300}))
+    seconds = [timing.whole_trial_seconds(each, MEASURED, configuration()) for each in (many, few)]
+    assert seconds[0] == seconds[1]
+
+
 def test_nothing_is_predicted_beyond_the_horizon():
     made = factories.plan()
     assert timing.predicted_seconds(made, MEASURED, configuration(), 200, 300) == 0
