@@ -67,6 +67,13 @@ def load(
     return model
 
 
+def build(
+    path: str, labels: Sequence[str], hyperparameters: Mapping[str, Scalar], trust_remote_code: bool
+) -> PreTrainedModel:
+    """Return ``load``'s model: what a task's ``build`` is, there being no labels."""
+    return load(path, hyperparameters, trust_remote_code)
+
+
 def _is_causal(model: Any) -> bool:
     """Whether what the model says after a token is the same whatever follows it."""
     import torch
@@ -323,6 +330,11 @@ def prompted(prompt: Any, more: Any = None) -> list[Message]:
     if str(addition).strip():
         found[-1] = {**found[-1], "content": f"{found[-1]['content']}\n\n{addition}"}
     return found
+
+
+def answers(said: Sequence[str], labels: Sequence[str], top: int) -> list[dict[str, Any]]:
+    """Return what a person is told of each text that was generated."""
+    return [{"completion": text} for text in said]
 
 
 def show(
