@@ -254,7 +254,7 @@ class ScoreResult:
     """What prediction costs: ``latency_ms`` (one row at a time), ``parameters``, ``disk`` (bytes of
     the weights); empty for a floor."""
     samples: tuple[Mapping[str, Any], ...] = ()
-    """What the model said to a few rows, where it generates: each by ``given`` and ``said``."""
+    """What the model said to a few rows, where it generates: by what it was given and ``said``."""
     schema: Literal["automl/score-result"] = "automl/score-result"
     version: int = 1
 

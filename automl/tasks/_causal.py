@@ -344,7 +344,7 @@ def show(
     prompts = [prompt_ids(tokenizer, each[:-1]) for each in conversations]
     said = generate(model, tokenizer, prompts, limit)
     return [
-        {"given": each[-2]["content"] if len(each) > 1 else "",
+        {"asked": each[-2]["content"] if len(each) > 1 else "",
          "expected": each[-1]["content"], "said": answer}
         for each, answer in zip(conversations, said, strict=True)
     ]  # fmt: skip

@@ -243,7 +243,7 @@ def _show(
     if "text" in columns:
         given = [" ".join(text.split()[:_WORDS]) for text in columns["text"]]
         said = _respond(model, tokenizer, {"text": given}, max_length)
-        return [{"given": one, "said": other} for one, other in zip(given, said, strict=True)]
+        return [{"begun": one, "said": other} for one, other in zip(given, said, strict=True)]
     return _causal.show(model, tokenizer, list(_conversations(columns)), max_length)
 
 
