@@ -321,7 +321,7 @@ class ScoreResult:
     """What prediction costs: ``latency_ms`` (one row at a time), ``parameters``, ``disk`` (bytes of
     the weights); empty for a floor."""
     samples: tuple[Mapping[str, Any], ...] = ()
-    """What the model said to a few rows, where it generates: each by ``given`` and ``said``."""
+    """What the model said to a few rows, where it generates: by what it was given and ``said``."""
     plain: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """Split → its metrics if the most probable class, or a half, decided; empty where they do."""
     reliability: Mapping[str, Reliability] = field(default_factory=dict)

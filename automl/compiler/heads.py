@@ -16,6 +16,8 @@ from automl.catalog import FoundModel
 from automl.catalog.files import VOCABULARIES
 from automl.tasks import Task
 
+CAUSAL = "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES"
+MASKED = "MODEL_FOR_MASKED_LM_MAPPING_NAMES"
 SOURCE = Path("models", "auto", "modeling_auto.py")
 
 
@@ -25,9 +27,20 @@ def objection(model: FoundModel, task: Task) -> str | None:
     own_code = model.trust_remote_code and task.auto_class in _auto_map(model.config)
     if not own_code and family not in families(task.mapping):
         return _without_head(family, task)
+    if task.mapping == CAUSAL and not own_code and _reads_both_ways(model.config):
+        return (
+            f"a {family} reads a text from both sides, so it cannot be trained to go on with one; "
+            "name a decoder (GPT-2, Llama, Qwen, ...)"
+        )
     if not any(name in model.sizes for name in VOCABULARIES):
         return "it has no tokenizer files (tokenizer.json, vocab.txt or the like)"
     return None
+
+
+def _reads_both_ways(config: Mapping[str, Any]) -> bool:
+    """Whether transformers' causal class of the family is an encoder that masks nothing."""
+    encoder = str(config["model_type"]) in families(MASKED)
+    return encoder and not (config.get("is_decoder") or config.get("is_encoder_decoder"))
 
 
 @cache

@@ -116,7 +116,7 @@ def _as_told(examples: Sequence[Mapping[str, Any]]) -> str:
     if not examples:
         return ""
     numbers = [at for at, value in enumerate(examples[0].values()) if isinstance(value, float)]
-    header = [plain(name.replace("_", " ").capitalize()) for name in examples[0]]
+    header = [plain(name.strip("_").replace("_", " ").capitalize()) for name in examples[0]]
     rows = [[_cell(value) for value in example.values()] for example in examples]
     return table(header, rows, right=numbers)
 

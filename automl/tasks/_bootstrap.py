@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from automl.jobs import Interval
+from automl.jobs import Interval, SplitScore
 
 RESAMPLES = 1000
 Rows = npt.NDArray[np.int64]
@@ -28,6 +28,23 @@ def intervals(
         for name, value in score(rng.integers(0, rows, size=rows)).items():
             drawn.setdefault(name, []).append(value)
     return {name: _interval(np.asarray(values)) for name, values in drawn.items()}
+
+
+def report(
+    score: Callable[[Rows], Mapping[str, float]],
+    rows: int,
+    seed: int,
+    examples: Iterable[Mapping[str, Any]],
+) -> SplitScore:
+    """Return what ``score`` tells of all rows, with intervals, of a task without classes."""
+    return SplitScore(
+        rows=rows,
+        metrics=score(np.arange(rows)),
+        intervals=intervals(score, rows, seed),
+        per_class={},
+        confusion=(),
+        examples=tuple(examples),
+    )
 
 
 def _interval(values: npt.NDArray[Any]) -> Interval:

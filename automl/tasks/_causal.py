@@ -67,6 +67,13 @@ def load(
     return model
 
 
+def build(
+    path: str, labels: Sequence[str], hyperparameters: Mapping[str, Scalar], trust_remote_code: bool
+) -> PreTrainedModel:
+    """Return ``load``'s model: what a task's ``build`` is, there being no labels."""
+    return load(path, hyperparameters, trust_remote_code)
+
+
 def _is_causal(model: Any) -> bool:
     """Whether what the model says after a token is the same whatever follows it."""
     import torch
@@ -325,6 +332,11 @@ def prompted(prompt: Any, more: Any = None) -> list[Message]:
     return found
 
 
+def answers(said: Sequence[str], labels: Sequence[str], top: int) -> list[dict[str, Any]]:
+    """Return what a person is told of each text that was generated."""
+    return [{"completion": text} for text in said]
+
+
 def show(
     model: Any, tokenizer: Any, conversations: Sequence[Sequence[Message]], limit: int
 ) -> list[dict[str, Any]]:
@@ -332,7 +344,7 @@ def show(
     prompts = [prompt_ids(tokenizer, each[:-1]) for each in conversations]
     said = generate(model, tokenizer, prompts, limit)
     return [
-        {"given": each[-2]["content"] if len(each) > 1 else "",
+        {"asked": each[-2]["content"] if len(each) > 1 else "",
          "expected": each[-1]["content"], "said": answer}
         for each, answer in zip(conversations, said, strict=True)
     ]  # fmt: skip

@@ -220,25 +220,17 @@ def report(
     """Return metrics with intervals and the pairs that are furthest from what was preferred."""
     import numpy as np
 
-    from automl.jobs import SplitScore
     from automl.tasks import _bootstrap
 
     margin = judged[:, 0] - judged[:, 1]
     worst = [row for row in np.argsort(margin, kind="stable")[:_SHOWN] if margin[row] < 0]
-    return SplitScore(
-        rows=len(judged),
-        metrics=score(judged, targets, labels),
-        intervals=_bootstrap.intervals(
-            lambda rows: score(judged[rows], targets, labels), len(judged), seed
-        ),
-        per_class={},
-        confusion=(),
-        examples=tuple(
-            {**{role: columns[role][row] for role in ("prompt", *SIDES)},
-             "margin": float(margin[row])}
-            for row in worst
-        ),
-    )  # fmt: skip
+    examples = (
+        {**{role: columns[role][row] for role in ("prompt", *SIDES)}, "margin": float(margin[row])}
+        for row in worst
+    )
+    return _bootstrap.report(
+        lambda rows: score(judged[rows], targets, labels), len(judged), seed, examples
+    )
 
 
 # -- floors -------------------------------------------------------------------------------------

@@ -143,6 +143,20 @@ def missing(lost: Sequence[str]) -> CandidateError:
     )
 
 
+def load_scorer(
+    path: str, labels: Sequence[str], hyperparameters: Mapping[str, Scalar], trust_remote_code: bool
+) -> PreTrainedModel:
+    """Return the folder's model with a head that says one number; else as ``load_model``."""
+    return load_model(
+        "AutoModelForSequenceClassification",
+        path,
+        hyperparameters,
+        trust_remote_code,
+        num_labels=1,
+        problem_type="regression",
+    )
+
+
 def load_config(
     path: str,
     hyperparameters: Mapping[str, Scalar],

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from automl.plan import Scalar
-from automl.tasks import PREFERENCE, Columns, Labels, Metric, Role, Task, _pairs
+from automl.tasks import PREFERENCE, Columns, Labels, Metric, Role, Task, _causal, _pairs
 from automl.tasks._causal import AUTO_CLASS, MAPPING
 from automl.tasks._pairs import PAIR_ROLES, SIDES, TARGETS
 
@@ -43,7 +43,6 @@ def _encode(
     Of one that is too long, the prompt loses its beginning, down to half of ``max_length``; then
     the answer its end.
     """
-    from automl.tasks import _causal
 
     def side(conversation: list[Message]) -> dict[str, Sequence[int]]:
         kept = _causal.cut(_causal.answer_tokens(tokenizer, conversation), max_length)
@@ -58,8 +57,6 @@ def _build(
 ) -> PreTrainedModel:
     """Return the model without dropout: it is compared with what it was before training."""
     from torch import nn
-
-    from automl.tasks import _causal
 
     model = _causal.load(path, hyperparameters, trust_remote_code)
     for module in model.modules():
@@ -84,8 +81,6 @@ def _settings(model: Any) -> tuple[str, float, float]:
 def _begin(model: Any, tokenizer: PreTrainedTokenizerBase, rows: Any) -> None:
     import numpy as np
 
-    from automl.tasks import _causal
-
     sample = [np.asarray(rows[row][f"chosen_{TARGETS}"]) for row in range(min(len(rows), 1000))]
     counts = np.array([int((each >= 0).sum()) for each in sample])
     ends = sorted({int(each[each >= 0][-1]) for each in sample[:50]})
@@ -94,8 +89,6 @@ def _begin(model: Any, tokenizer: PreTrainedTokenizerBase, rows: Any) -> None:
 
 def _sums(model: Any, inputs: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
     """Return log-probability and tokens of every answer in the batch."""
-    from automl.tasks import _causal
-
     given = {name: inputs[name] for name in ("input_ids", "attention_mask")}
     sums, counts, _ = _causal.row_sums(model, {**given, "labels": inputs[TARGETS]})
     return sums, counts
@@ -163,8 +156,6 @@ def _infer(model: Any, inputs: dict[str, Any]) -> np.ndarray:
     """Return each pair's rewards and mean log-probabilities a token, float32 of shape (rows, 4)."""
     import numpy as np
 
-    from automl.tasks import _causal
-
     rows = {name: inputs[name] for name in ("input_ids", "attention_mask", TARGETS)}
     sums, counts = _causal.in_parts(_sums, model, rows)
     gained = _pairs.together(sums)
@@ -195,25 +186,11 @@ def _floor(
     return {name: np.hstack([judged, judged]) for name, judged in found.items()}
 
 
-def _respond(
-    model: Any, tokenizer: PreTrainedTokenizerBase, columns: Columns, max_length: int
-) -> list[str]:
-    from automl.tasks import _causal
-
-    return _causal.respond(model, tokenizer, columns, max_length)
-
-
 def _show(
     model: Any, tokenizer: PreTrainedTokenizerBase, columns: Columns, max_length: int
 ) -> list[dict[str, Any]]:
-    from automl.tasks import _causal
-
     chosen = [conversation for conversation, _ in _pairs.conversations(columns)]
     return _causal.show(model, tokenizer, chosen, max_length)
-
-
-def _answers(said: Sequence[str], labels: Labels, top: int) -> list[dict[str, Any]]:
-    return [{"completion": text} for text in said]
 
 
 def _usage(repository: str, max_length: int, roles: Collection[str] = ()) -> str:
@@ -248,7 +225,7 @@ TASK = Task(
     score=_score,
     report=_report,
     floor=_floor,
-    answers=_answers,
+    answers=_causal.answers,
     says=("completion",),
     usage=_usage,
     collator=_pairs.collator,
@@ -258,7 +235,7 @@ TASK = Task(
     reference=_reference,
     lengths=_pairs.lengths,
     prepare=_pairs.prepare,
-    respond=_respond,
+    respond=_causal.respond,
     show=_show,
 )
 """Answers as people prefer them, from pairs of a chosen and a rejected one."""

@@ -10,15 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import DataError
-from automl.plan import Scalar
 from automl.tasks import ENCODER, Columns, Labels, Role, Task, _chat, _pairs
 from automl.tasks._chat import ASSISTANT, Message, Misfit
 from automl.tasks._pairs import PAIR_ROLES
-from automl.tasks._text import load_model
+from automl.tasks._text import load_scorer
 
 if TYPE_CHECKING:
     import numpy as np
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
 MARGIN = "margin"
 _USAGE = """\
@@ -65,19 +64,6 @@ def _settle(tokenizer: Any) -> None:
         tokenizer.chat_template = _TEMPLATE
     tokenizer.truncation_side = "left"
     tokenizer.init_kwargs["truncation_side"] = "left"  # what is saved with the model
-
-
-def _build(
-    path: str, labels: Labels, hyperparameters: Mapping[str, Scalar], trust_remote_code: bool
-) -> PreTrainedModel:
-    return load_model(
-        TASK.auto_class,
-        path,
-        hyperparameters,
-        trust_remote_code,
-        num_labels=1,
-        problem_type="regression",
-    )
 
 
 def _begin(model: Any, tokenizer: PreTrainedTokenizerBase, rows: Any) -> None:
@@ -177,7 +163,7 @@ TASK = Task(
     texts=2,
     usual_length=1024,
     encode=_encode,
-    build=_build,
+    build=load_scorer,
     targets=_pairs.targets,
     score=_pairs.score,
     report=_pairs.report,

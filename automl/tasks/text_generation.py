@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from automl.plan import Scalar
-from automl.tasks import Columns, Labels, Malformed, Metric, Prepared, Role, Task, _chat
+from automl.tasks import Columns, Labels, Malformed, Metric, Prepared, Role, Task, _causal, _chat
 from automl.tasks._causal import AUTO_CLASS, MAPPING, ROW, TURNS
 from automl.tasks._chat import ASSISTANT, Message, Misfit
 
 if TYPE_CHECKING:
     import numpy as np
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
     from automl.jobs import SplitScore
     from automl.tasks._bytes import Passage
@@ -57,8 +56,6 @@ def _prepare(columns: Columns) -> Prepared:
 
 
 def _conversation(row: Mapping[str, Any]) -> list[Message]:
-    from automl.tasks import _causal
-
     if row.get("messages") is not None:
         return _chat.answered(_chat.messages(row["messages"], "messages"), "messages")
     answer = _chat.messages(row["completion"], "completion", ASSISTANT)
@@ -100,8 +97,6 @@ def _pieces(
     columns: Columns, tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> Iterator[tuple[int, int, int, Tokens]]:
     """Yield row, turns, bytes and tokens of each encoded row."""
-    from automl.tasks import _causal
-
     if "text" in columns:
         for row, text in enumerate(columns["text"]):
             size = len(text.encode())
@@ -118,18 +113,8 @@ def _pieces(
             yield row, len(told), _causal.told_bytes(tokenizer, whole, kept, told), kept
 
 
-def _build(
-    path: str, labels: Labels, hyperparameters: Mapping[str, Scalar], trust_remote_code: bool
-) -> PreTrainedModel:
-    from automl.tasks import _causal
-
-    return _causal.load(path, hyperparameters, trust_remote_code)
-
-
 def _begin(model: Any, tokenizer: PreTrainedTokenizerBase, rows: Any) -> None:
     import numpy as np
-
-    from automl.tasks import _causal
 
     chat = bool(rows.scalars(TURNS).any())
     sample = [rows[row]["labels"] for row in range(min(len(rows), 1000))]
@@ -139,17 +124,9 @@ def _begin(model: Any, tokenizer: PreTrainedTokenizerBase, rows: Any) -> None:
     _causal.settle(model, tokenizer, sorted(ends), longest, chat=chat)
 
 
-def _loss(model: Any, inputs: dict[str, Any]) -> Any:
-    from automl.tasks import _causal
-
-    return _causal.mean_loss(model, inputs)
-
-
 def _infer(model: Any, inputs: dict[str, Any]) -> np.ndarray:
     """Return nats, tokens and rightly guessed tokens of each row, float32 of shape (rows, 3)."""
     import numpy as np
-
-    from automl.tasks import _causal
 
     said, tokens, right = _causal.in_parts(_causal.row_sums, model, inputs)
     columns = [-said.detach().float().cpu().numpy(), tokens.cpu().numpy(), right.cpu().numpy()]
@@ -199,26 +176,17 @@ def _report(
     """Return metrics with intervals, and the rows that cost most bits a byte."""
     import numpy as np
 
-    from automl.jobs import SplitScore
     from automl.tasks import _bootstrap
 
     bits = sums[:, 0] / np.maximum(sums[:, 3], 1) / np.log(2)
     worst = np.argsort(-bits, kind="stable")[:_SHOWN]
-    return SplitScore(
-        rows=len(sums),
-        metrics=_score(sums, targets, labels),
-        intervals=_bootstrap.intervals(
-            lambda rows: _score(sums[rows], targets, labels), len(sums), seed
-        ),
-        per_class={},
-        confusion=(),
-        examples=tuple(
-            {
-                **{role: values[row] for role, values in columns.items()},
-                "bits_per_byte": float(bits[row]),
-            }
-            for row in worst
-        ),
+    examples = (
+        {**{role: values[row] for role, values in columns.items()},
+         "bits_per_byte": float(bits[row])}
+        for row in worst
+    )  # fmt: skip
+    return _bootstrap.report(
+        lambda rows: _score(sums[rows], targets, labels), len(sums), seed, examples
     )
 
 
@@ -262,8 +230,6 @@ def _respond(
     model: Any, tokenizer: PreTrainedTokenizerBase, columns: Columns, max_length: int
 ) -> list[str]:
     """Return what follows each text, or the assistant's answer to each conversation."""
-    from automl.tasks import _causal
-
     if "text" not in columns:
         return _causal.respond(model, tokenizer, columns, max_length)
     prompts = [list(tokenizer(text)["input_ids"]) for text in columns["text"]]
@@ -274,17 +240,11 @@ def _show(
     model: Any, tokenizer: PreTrainedTokenizerBase, columns: Columns, max_length: int
 ) -> list[dict[str, Any]]:
     """Return what it says to the first words of each text, or to all but the last turn."""
-    from automl.tasks import _causal
-
     if "text" in columns:
         given = [" ".join(text.split()[:_WORDS]) for text in columns["text"]]
         said = _respond(model, tokenizer, {"text": given}, max_length)
-        return [{"given": one, "said": other} for one, other in zip(given, said, strict=True)]
+        return [{"begun": one, "said": other} for one, other in zip(given, said, strict=True)]
     return _causal.show(model, tokenizer, list(_conversations(columns)), max_length)
-
-
-def _answers(said: Sequence[str], labels: Labels, top: int) -> list[dict[str, Any]]:
-    return [{"completion": text} for text in said]
 
 
 def _usage(repository: str, max_length: int, roles: Collection[str] = ()) -> str:
@@ -345,17 +305,17 @@ TASK = Task(
     knobs=frozenset(),
     usual_length=1024,
     encode=_encode,
-    build=_build,
+    build=_causal.build,
     targets=_targets,
     score=_score,
     report=_report,
     floor=_floor,
-    answers=_answers,
+    answers=_causal.answers,
     says=("completion",),
     usage=_usage,
     infer=_infer,
     decode=_decode,
-    loss=_loss,
+    loss=_causal.mean_loss,
     begin=_begin,
     prepare=_prepare,
     respond=_respond,

@@ -9,13 +9,12 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from automl.plan import Scalar
 from automl.tasks import ENCODER, Columns, Labels, Metric, Role, Task
-from automl.tasks._text import PAIR, TEXT_ROLES, encode_texts, load_model, text_roles
+from automl.tasks._text import PAIR, TEXT_ROLES, encode_texts, load_scorer, text_roles
 
 if TYPE_CHECKING:
     import numpy as np
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedTokenizerBase
 
     from automl.jobs import SplitScore
 
@@ -46,19 +45,6 @@ def _encode(
     if "label" in columns:
         encoded["labels"] = [float(value) for value in columns["label"]]
     return encoded
-
-
-def _build(
-    path: str, labels: Labels, hyperparameters: Mapping[str, Scalar], trust_remote_code: bool
-) -> PreTrainedModel:
-    return load_model(
-        TASK.auto_class,
-        path,
-        hyperparameters,
-        trust_remote_code,
-        num_labels=1,
-        problem_type="regression",
-    )
 
 
 def _begin(model: Any, tokenizer: PreTrainedTokenizerBase, rows: Any) -> None:
@@ -155,27 +141,20 @@ def _report(
     """Return metrics with intervals and the rows that are furthest off."""
     import numpy as np
 
-    from automl.jobs import SplitScore
     from automl.tasks import _bootstrap
 
     said = predicted.reshape(-1)
     worst = np.argsort(-np.abs(said - targets), kind="stable")[:_SHOWN]
-    return SplitScore(
-        rows=len(targets),
-        metrics=_score(predicted, targets, labels),
-        intervals=_bootstrap.intervals(
-            lambda rows: _score(predicted[rows], targets[rows], labels), len(targets), seed
-        ),
-        per_class={},
-        confusion=(),
-        examples=tuple(
-            {
-                **{role: values[row] for role, values in columns.items() if role != "label"},
-                "label": float(targets[row]),
-                "predicted": float(said[row]),
-            }
-            for row in worst
-        ),
+    examples = (
+        {
+            **{role: values[row] for role, values in columns.items() if role != "label"},
+            "label": float(targets[row]),
+            "predicted": float(said[row]),
+        }
+        for row in worst
+    )
+    return _bootstrap.report(
+        lambda rows: _score(predicted[rows], targets[rows], labels), len(targets), seed, examples
     )
 
 
@@ -217,7 +196,7 @@ TASK = Task(
     ),
     knobs=ENCODER | {"pooling"},
     encode=_encode,
-    build=_build,
+    build=load_scorer,
     targets=_targets,
     score=_score,
     report=_report,

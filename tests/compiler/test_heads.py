@@ -53,3 +53,12 @@ def test_a_model_without_tokenizer_files_is_refused() -> None:
     sizes = {name: size for name, size in MODEL.sizes.items() if name != "tokenizer.json"}
     assert "no tokenizer files" in (objection(replace(MODEL, sizes=sizes), TASK) or "")
     assert objection(replace(MODEL, sizes={**sizes, "spiece.model": 1}), TASK) is None
+
+
+def test_an_encoder_is_refused_for_going_on_with_texts() -> None:
+    task = tasks.get("text-generation")
+    reason = objection(with_config(model_type="bert"), task)
+    assert reason is not None
+    assert "a bert reads a text from both sides" in reason
+    for config in ({"is_decoder": True}, {"model_type": "llama"}, {"model_type": "gpt2"}):
+        assert objection(with_config(**config), task) is None

@@ -101,3 +101,9 @@ def test_a_tokenizer_that_has_been_used_keeps_its_key(data, tokenizer):
     before = cache.key(TASK, data, "train", tokenizer)
     tokenizer(["a text", "another"], truncation=True, max_length=4, padding=True)
     assert cache.key(TASK, data, "train", tokenizer) == before
+
+
+def test_rows_are_encoded_anew_under_another_chat_template(data, tokenizer):
+    before = cache.key(TASK, data, "train", tokenizer)
+    tokenizer.chat_template = "{{ messages }}"
+    assert cache.key(TASK, data, "train", tokenizer) != before
