@@ -233,6 +233,8 @@ class SplitScore:
     """Rows true, columns predicted, in label order; empty for tasks without classes."""
     examples: tuple[Mapping[str, Any], ...] = ()
     """The most confident mistakes, up to ten: text, label, predicted, score."""
+    unit: str = "rows"
+    """What the table by class and the confusion count."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def select(
     dropped = tuple(table[SOURCE].filter(pc.invert(keep)).to_pylist())
     table = table.filter(keep) if dropped else table
     for role in held:
-        if role.is_target or role.kind == "json":
+        if role.required and (role.is_target or role.kind == "json"):
             _refuse_empty(table, role, columns[role.name])
     return Selected(table, dropped)
 

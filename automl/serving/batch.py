@@ -46,7 +46,7 @@ def _columns(
 ) -> dict[Role, str]:
     """Return the columns of what the bundle was trained to be given, by role."""
     info = predictor.info
-    roles = [role for role in predictor.task.inputs if role.required or role.name in info.columns]
+    roles = list(_roles(predictor, first, column))
     if pair is not None and len(roles) == 1:
         raise DataError("the bundle was trained on single texts: there is no second column")
     found: dict[Role, str] = {}
@@ -57,6 +57,29 @@ def _columns(
         taken = list(found.values())
         found[role] = text_column(first, wanted, trained, usual, taken=taken, option=option)
     return found
+
+
+def _roles(predictor: Predictor, first: Row, column: str | None) -> Iterator[Role]:
+    """Yield the roles to be given: of such as stand in for each other, those that are there."""
+    inputs, trained = predictor.task.inputs, predictor.info.columns
+    for role in inputs:
+        if role.instead_of or not (role.required or role.name in trained):
+            continue
+        several = [role, *(each for each in inputs if each.instead_of == role.name)]
+        if column is not None and column in first.columns and len(several) > 1:
+            is_list = isinstance(first.columns[column], list)
+            several = [each for each in several if is_list == (each.kind == "texts")]
+            yield several[0] if several else role
+            continue
+        there = [each for each in several if _is_there(each, first, trained)]
+        known = [each for each in there if each.name in trained]
+        found = known or there or [role]
+        yield from found[:1] if role in found else found
+
+
+def _is_there(role: Role, first: Row, trained: Mapping[str, str]) -> bool:
+    usual = (trained.get(role.name, role.name), role.name, *role.conventional)
+    return any(name in first.columns for name in usual)
 
 
 def _input(row: Row, columns: Mapping[Role, str]) -> dict[str, Any] | None:

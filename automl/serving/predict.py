@@ -5,6 +5,7 @@ Takes rows by role and gives dictionaries; knows no files of rows.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -14,7 +15,7 @@ from automl import documents, tasks
 from automl.bundle import INFO, BundleInfo
 from automl.errors import DataError, InputError, Problem
 from automl.rundir import RunDir
-from automl.tasks import Columns, _loading
+from automl.tasks import Columns, Task, _loading
 from automl.tasks._text import load_tokenizer
 
 
@@ -58,7 +59,7 @@ class Predictor:
         """
         several = iter(rows)
         while batch := list(islice(several, batch_size)):
-            yield from self._answers([_by_role(row) for row in batch], top)
+            yield from self._answers([_by_role(row, self.task) for row in batch], top)
 
     def _answers(self, rows: Sequence[Mapping[str, Any]], top: int) -> list[dict[str, Any]]:
         task, labels = self.task, self.info.labels
@@ -87,8 +88,21 @@ class Predictor:
                 )
 
 
-def _by_role(row: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"text": row} if isinstance(row, str) else row
+def _by_role(row: str | Mapping[str, Any], task: Task) -> Mapping[str, Any]:
+    """Return the row by role, what is nested as JSON text; DataError where a role is missing."""
+    kinds = {role.name: role.kind for role in task.inputs}
+    if isinstance(row, str):
+        row = {next((name for name in kinds if kinds[name] == "text"), "text"): row}
+    for role in task.inputs:
+        several = [role.name, *(each.name for each in task.inputs if each.instead_of == role.name)]
+        if role.required and not any(name in row for name in several):
+            raise DataError(f"a row has no {' nor '.join(several)}; it has {', '.join(row)}")
+    return {
+        name: json.dumps(value, ensure_ascii=False, sort_keys=True)
+        if kinds.get(name) == "json" and not isinstance(value, str)
+        else value
+        for name, value in row.items()
+    }
 
 
 def find_bundle(path: Path) -> Path:

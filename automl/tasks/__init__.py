@@ -38,6 +38,8 @@ class Role:
     conventional: tuple[str, ...]
     target: bool = False
     """Whether a text, or what is nested, is what the model is to say; classes and numbers are."""
+    instead_of: str = ""
+    """The required role that is not needed where this one is there: ``prepare`` can do without."""
 
     @property
     def is_target(self) -> bool:
@@ -52,6 +54,8 @@ class Metric:
     name: str
     direction: Direction
     description: str
+    always: bool = True
+    """Whether any rows have it; others are there where the rows give reason to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +109,8 @@ class Task:
     """Name of the task that lists of classes, where this one expects one class, make of it."""
     together: str = ""
     """Role whose equal values stay on one side of a split."""
+    windows: bool = False
+    """Whether a row that is too long is read in overlapping windows, rather than cut."""
     evaluation_rows: int | None = None
     """Validation rows that a trial predicts at each evaluation; null: all."""
 
@@ -160,6 +166,9 @@ class Task:
     the model before training can tell."""
     keeping: Callable[[Any], AbstractContextManager[None]] = _defaults.as_it_is
     """model → within, the model in training is as it is to be saved."""
+    settle: Callable[[Any, Any, Any, Labels], Any] | None = None
+    """(model, predictions, targets, labels) → the predictions of the validation rows again, after
+    what of the model's settings is chosen by them (a threshold) was; it is kept with the model."""
     lengths: Callable[[Mapping[str, Sequence[Any]]], list[int]] = _defaults.lengths
     """encoded rows → tokens that ``max_length`` limits, by row."""
     prepare: Callable[[Columns], Prepared] | None = None
@@ -167,6 +176,8 @@ class Task:
     classes: Callable[[Columns], tuple[str, ...]] | None = None
     """Stored train columns → the labels in their order, where they are more than one role's
     values."""
+    kinds: Callable[[Labels], tuple[str, ...]] | None = None
+    """labels → the names in the report's per-class table, where those are not the labels."""
 
     @property
     def inputs(self) -> tuple[Role, ...]:
