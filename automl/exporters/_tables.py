@@ -66,13 +66,14 @@ def classes(delivery: Delivery) -> str:
     if not score.per_class:
         return ""
     ranked = sorted(score.per_class, key=lambda label: (score.per_class[label]["f1"], label))
-    shown = [label for label in delivery.plan.data.labels if label in score.per_class]
+    shown = list(score.per_class)
     if len(ranked) > SHOWN_CLASSES:
         shown = [*ranked[:_WEAKEST], *ranked[-_STRONGEST:]]
     rows = [_class_row(label, score) for label in shown]
     if len(ranked) > len(shown):
         rows.insert(_WEAKEST, _between(ranked[_WEAKEST:-_STRONGEST], score))
-    return table(("Class", "Precision", "Recall", "F1", "Rows"), rows, right=(1, 2, 3, 4))
+    header = ("Class", "Precision", "Recall", "F1", score.unit.capitalize())
+    return table(header, rows, right=(1, 2, 3, 4))
 
 
 def mistakes(delivery: Delivery) -> str:
@@ -83,18 +84,20 @@ def mistakes(delivery: Delivery) -> str:
             plain(_texts(example), 220),
             plain(example["label"]),
             plain(example["predicted"]),
-            f"{example['score']:.2f}",
+            f"{example['score']:.2f}" if "score" in example else "",
         )
         for example in examples
     ]
     if not rows:
         return ""
-    return table(("Text", "True class", "Predicted", "Score"), rows, right=(3,))
+    true = "True class" if delivery.plan.data.labels else "True"
+    return table(("Text", true, "Predicted", "Score"), rows, right=(3,))
 
 
 def _texts(example: Mapping[str, Any]) -> str:
-    """Return the example's text, or its two."""
-    return " / ".join(str(example[role]) for role in ("text", "text_pair") if role in example)
+    """Return what the example gives the model: its text, or several."""
+    said = ("label", "predicted", "score")
+    return " / ".join(str(value) for role, value in example.items() if role not in said)
 
 
 def splits(delivery: Delivery) -> str:
@@ -103,12 +106,12 @@ def splits(delivery: Delivery) -> str:
     used = [split for split in SPLITS if split in data.rows]
     rows: list[Sequence[str]] = [("**All rows**", *(f"{data.rows[split]:,}" for split in used))]
     counts = data.profile.class_counts
-    if len(data.labels) <= SHOWN_CLASSES:
+    if len(data.labels) <= SHOWN_CLASSES and counts.get("train"):
         rows += [
             (plain(label), *(f"{counts.get(split, {}).get(label, 0):,}" for split in used))
             for label in data.labels
         ]
-    else:
+    elif data.labels and counts.get("train"):
         rows += [
             (
                 f"{what} of the {len(data.labels)} classes",

@@ -18,6 +18,7 @@ from automl.exporters._paths import hide, machine_paths, origin
 from automl.exporters._units import count, duration, share
 from automl.exporters._verdict import headline, warnings
 from automl.plan import Candidate, Plan, SplitRule
+from automl.tasks import Task
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult, ModelCardData
@@ -123,7 +124,6 @@ def _body(delivery: Delivery, folder: Path) -> str:
         lstrip_blocks=True,
         autoescape=False,
     )
-    environment.filters["quote"] = shlex.quote
     paths = machine_paths(delivery, folder)
     text = environment.get_template("card.md.jinja").render(
         plain=plain,
@@ -157,6 +157,8 @@ def _facts(delivery: Delivery) -> dict[str, Any]:
         "usage": task.usage(
             plan.export.push_to_hub or PLACEHOLDER, delivery.max_length, plan.data.columns
         ),
+        "labels_are": "classes" if task.kinds is None else "tags",
+        "example": _example(plan, task),
         "described": [metric for metric in task.metrics if metric.name in test.metrics],
         "checks": _tables.checks(delivery),
         "classes": _tables.classes(delivery),
@@ -167,6 +169,15 @@ def _facts(delivery: Delivery) -> dict[str, Any]:
         "limits": _limits(delivery, candidate),
         "failures": [trial for trial in delivery.trials if trial.value is None],
     }
+
+
+def _example(plan: Plan, task: Task) -> str:
+    """Return the file and options by which the card's command predicts."""
+    roles = [role.name for role in task.inputs if role.name in plan.data.columns]
+    if roles and all(role.kind == "text" for role in task.inputs if role.name in roles):
+        column = plan.data.columns[roles[0]]
+        return f"texts.csv --column {shlex.quote(column)} --output predictions.csv"
+    return "rows.jsonl --output predictions.jsonl"
 
 
 def _plots(folder: Path) -> dict[str, list[tuple[str, str]]]:
@@ -202,8 +213,9 @@ def _split(rule: SplitRule) -> str:
 
 def _limits(delivery: Delivery, candidate: Candidate) -> list[str]:
     data = delivery.plan.data
-    found = [_truncation(candidate, delivery.max_length)]
-    if data.labels:
+    task = tasks.get(delivery.plan.task)
+    found = [_truncation(candidate, delivery.max_length, task.windows)]
+    if data.labels and task.says[0] == "label":
         found.append(
             f"It knows {len(data.labels)} classes and answers with one of them whatever the text; "
             "the score is not a calibrated probability."
@@ -226,12 +238,14 @@ def _limits(delivery: Delivery, candidate: Candidate) -> list[str]:
     return found
 
 
-def _truncation(candidate: Candidate, limit: int) -> str:
-    cut = f"Texts are cut at {limit} tokens"
+def _truncation(candidate: Candidate, limit: int, windows: bool) -> str:
+    cut = f"Texts are read in windows of {limit} tokens" if windows else (
+        f"Texts are cut at {limit} tokens"
+    )  # fmt: skip
     if limit != candidate.max_length:
-        cut += f", in training at {candidate.max_length}"
+        cut += f", in training {'of' if windows else 'at'} {candidate.max_length}"
     if candidate.lengths is None:
-        return f"{cut}; what follows is not read."
+        return f"{cut}; what follows is not read." if not windows else f"{cut}."
     longest, over = candidate.lengths.max, candidate.lengths.truncated_share
     if not over:
         return f"{cut}; the longest training text seen had {longest}."
