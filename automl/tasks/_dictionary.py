@@ -1,4 +1,7 @@
-"""The floor for tagged words: what training rows called a word, or words in a row. No network."""
+"""The floor for tagged words: what training rows called a word, or words in a row. No network.
+
+A name counts where it was mostly one there; an unknown word is tagged as words of its ending.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,8 @@ from automl.tasks._tags import OUTSIDE, entities, is_chunked, written
 from automl.tasks._words import Document
 
 DESCRIPTION = (
-    "dictionary of the training rows: the longest sequence of words that was mostly one entity "
-    "there, or, for plain tags, each word's most frequent tag (of unknown words their ending's)"
+    "dictionary of the training rows: the longest known names first, or, where tags are plain, "
+    "each word's most frequent tag"
 )
 ENDINGS = (4, 3, 2)
 """Letters by which an unknown word is likened to known ones."""

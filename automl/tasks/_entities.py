@@ -54,7 +54,7 @@ def report(
     labels: Sequence[str],
     seed: int,
 ) -> SplitScore:
-    """Return metrics with intervals over rows, the table by type, the rows with most mistakes."""
+    """Return metrics with intervals over rows, the table by type, the most confident mistakes."""
     counts = _counts(predictions, targets, labels)
     return SplitScore(
         rows=len(targets),
@@ -64,7 +64,7 @@ def report(
         ),
         per_class=_per_class(counts, kinds(labels)),
         confusion=() if is_chunked(labels) else _confusion(predictions, targets, labels),
-        examples=_mistakes(predictions, targets, counts),
+        examples=_mistakes(predictions, targets),
         unit="entities" if is_chunked(labels) else "words",
     )
 
@@ -138,19 +138,29 @@ def _confusion(
 
 
 def _mistakes(
-    predictions: Sequence[Tagged], targets: Sequence[Sequence[str]], counts: Counts
+    predictions: Sequence[Tagged], targets: Sequence[Sequence[str]]
 ) -> tuple[Mapping[str, Any], ...]:
-    wrong = (counts.said + counts.true - 2 * counts.hits).sum(axis=1)
-    worst = [int(row) for row in np.argsort(-wrong, kind="stable") if wrong[row] > 0][:MISTAKES]
+    sure = {
+        row: float(np.mean(wrong))
+        for row, (tagged, tags) in enumerate(zip(predictions, targets, strict=True))
+        if (wrong := _wrong(tagged, tags))
+    }
+    worst = sorted(sure, key=lambda row: -sure[row])[:MISTAKES]
     return tuple(
         {
             "text": predictions[row].text,
             "label": _named(predictions[row], targets[row]),
             "predicted": _named(predictions[row], predictions[row].tags),
-            "score": float(np.mean(predictions[row].scores)) if predictions[row].scores else 0.0,
+            "score": sure[row],
         }
         for row in worst
     )
+
+
+def _wrong(tagged: Tagged, tags: Sequence[str]) -> list[float]:
+    """Return how probable the wrong tags of a row are held to be."""
+    pairs = zip(tagged.tags, tags, tagged.scores, strict=True)
+    return [score for said, true, score in pairs if said != true]
 
 
 def _named(tagged: Tagged, tags: Sequence[str]) -> str:

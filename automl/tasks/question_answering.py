@@ -42,6 +42,7 @@ from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained({repository!r})
 model = AutoModelForQuestionAnswering.from_pretrained({repository!r}).eval()
 question, context = "Put a question here.", "Put a text that answers it here."
+# Of a longer context only the beginning is read here; automl predict reads it in windows.
 inputs = tokenizer(
     question, context, truncation="only_second", max_length={max_length}, return_tensors="pt",
     return_offsets_mapping=True,
