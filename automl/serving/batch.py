@@ -9,7 +9,7 @@ from typing import Any
 from automl.errors import DataError
 from automl.serving.output import Answer
 from automl.serving.predict import Predictor
-from automl.serving.rows import Row, nested, text, text_column
+from automl.serving.rows import PAIR, TEXT, Row, nested, text, text_column
 from automl.tasks import Role
 
 
@@ -49,6 +49,9 @@ def _columns(
     roles = list(_roles(predictor, first, column))
     if pair is not None and len(roles) == 1:
         raise DataError("the bundle was trained on single texts: there is no second column")
+    two = len(roles) == 2 and roles[0].name != TEXT and all(r.kind == "text" for r in roles)
+    if two and set(first.columns) == {TEXT, PAIR} and column is None and pair is None:
+        return dict(zip(roles, (TEXT, PAIR), strict=True))  # two texts without names of their own
     found: dict[Role, str] = {}
     wishes = chain(((column, "--column"), (pair, "--pair-column")), repeat((None, "a column of")))
     for role, (wanted, option) in zip(roles, wishes, strict=False):

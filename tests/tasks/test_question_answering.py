@@ -247,6 +247,8 @@ def test_rows_are_answered_from_files_and_a_missing_context_is_named(bundle: Pat
     ((_, found),) = label(predictor, rows)
     assert found is not None
     assert found["answer"] == (CONTEXT * 9)[found["start"] : found["end"]]
+    ((_, pair),) = label(predictor, [Row("-", {"text": "Who wrote?", "text_pair": CONTEXT * 9})])
+    assert pair == found
     with pytest.raises(DataError, match="a row has no context; it has question"):
         list(predictor.predict(["Who wrote?"]))
 
