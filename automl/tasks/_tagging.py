@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from automl.errors import DataError
 from automl.plan import Scalar
-from automl.tasks import Labels
+from automl.tasks import Columns, Labels
 from automl.tasks._tags import OUTSIDE, Entity, entities, is_chunked, runs
 from automl.tasks._text import IGNORED, indices, load_model, padder
 from automl.tasks._windows import ROW, Collator, by_row, overlap, refuse_slow
@@ -18,6 +19,8 @@ from automl.tasks._words import Document, Word
 if TYPE_CHECKING:
     import numpy as np
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from automl.jobs import SplitScore
 
 AUTO_CLASS = "AutoModelForTokenClassification"
 WORDS = "words"
@@ -173,6 +176,31 @@ def _filled(tags: Sequence[str | None], document: Document, labels: Labels) -> I
         inside = f"I-{before[2:]}" if before[:2] in ("B-", "I-") else before
         before = tag or (inside if glued and inside in labels else nothing)
         yield before
+
+
+def targets(tags: Sequence[Sequence[str]], labels: Labels) -> list[list[str]]:
+    """Return the rows' tags. DataError names one that is not among the labels."""
+    known = set(labels)
+    for row in tags:
+        if strange := next((tag for tag in row if tag not in known), None):
+            raise DataError(f"tag {strange!r} is not one of {', '.join(labels)}")
+    return [list(row) for row in tags]
+
+
+def score(predictions: Sequence[Tagged], truth: Any, labels: Labels) -> dict[str, float]:
+    """Return the metrics of tagging."""
+    from automl.tasks import _entities
+
+    return _entities.score(predictions, truth, labels)
+
+
+def report(
+    predictions: Sequence[Tagged], truth: Any, columns: Columns, labels: Labels, seed: int
+) -> SplitScore:
+    """Return the metrics of tagging with intervals, the table by type, and mistakes."""
+    from automl.tasks import _entities
+
+    return _entities.report(predictions, truth, labels, seed)
 
 
 def answers(predictions: Sequence[Tagged], labels: Labels, top: int) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import CandidateError, DataError
+from automl.errors import CandidateError
 from automl.tasks import (
     ENCODER,
     Columns,
@@ -30,8 +30,6 @@ from automl.tasks._words import Document
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-    from automl.jobs import SplitScore
 
 SEQUENCE, LABELS = "sequence", "labels"
 _LETTERS = re.compile(r"[A-Za-z*-]")
@@ -154,26 +152,7 @@ def _decode(
 
 
 def _targets(columns: Columns, labels: Labels) -> list[list[str]]:
-    """Return each row's labels. DataError names one that train has not."""
-    found = _of(columns)
-    for row in found:
-        if strange := next((each for each in row if each not in labels), None):
-            raise DataError(f"label {strange!r} is not one of {', '.join(labels)}")
-    return found
-
-
-def _score(predictions: Sequence[Tagged], targets: Any, labels: Labels) -> dict[str, float]:
-    from automl.tasks import _entities
-
-    return _entities.score(predictions, targets, labels)
-
-
-def _report(
-    predictions: Sequence[Tagged], targets: Any, columns: Columns, labels: Labels, seed: int
-) -> SplitScore:
-    from automl.tasks import _entities
-
-    return _entities.report(predictions, targets, labels, seed)
+    return _tagging.targets(_of(columns), labels)
 
 
 def _floor(
@@ -215,8 +194,8 @@ TASK = Task(
     encode=_encode,
     build=_tagging.build,
     targets=_targets,
-    score=_score,
-    report=_report,
+    score=_tagging.score,
+    report=_tagging.report,
     floor=_floor,
     answers=_answers,
     says=("labels", "scores"),

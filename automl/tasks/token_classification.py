@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import DataError, Problem
 from automl.tasks import (
     ENCODER,
     Columns,
@@ -28,8 +27,6 @@ from automl.tasks._words import Document
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-    from automl.jobs import SplitScore
 
 TOKENS, TEXT, TAGS, SPANS = "tokens", "text", "tags", "spans"
 _USAGE = """\
@@ -116,26 +113,7 @@ def _decode(
 
 
 def _targets(columns: Columns, labels: Labels) -> list[list[str]]:
-    """Return the rows' tags. DataError names one that is not among the labels."""
-    known = set(labels)
-    for row in columns[TAGS]:
-        if strange := next((tag for tag in row if tag not in known), None):
-            raise DataError(Problem(f"tag {strange!r} is not one of {', '.join(labels)}"))
-    return [list(row) for row in columns[TAGS]]
-
-
-def _score(predictions: Sequence[Tagged], targets: Any, labels: Labels) -> dict[str, float]:
-    from automl.tasks import _entities
-
-    return _entities.score(predictions, targets, labels)
-
-
-def _report(
-    predictions: Sequence[Tagged], targets: Any, columns: Columns, labels: Labels, seed: int
-) -> SplitScore:
-    from automl.tasks import _entities
-
-    return _entities.report(predictions, targets, labels, seed)
+    return _tagging.targets(columns[TAGS], labels)
 
 
 def _floor(
@@ -183,8 +161,8 @@ TASK = Task(
     encode=_encode,
     build=_tagging.build,
     targets=_targets,
-    score=_score,
-    report=_report,
+    score=_tagging.score,
+    report=_tagging.report,
     floor=_floor,
     answers=_tagging.answers,
     says=("entities",),
