@@ -11,12 +11,15 @@ import pytest
 import torch
 
 from automl import tasks
+from automl.data.load import load_data
+from automl.errors import DataError
 from automl.serving.batch import label
 from automl.serving.predict import Predictor
 from automl.serving.rows import Row
 from automl.tasks import _choices
 from automl.tasks._choices import Ranked
 from automl.tasks._text import load_tokenizer
+from tests.data.samples import recipe_in
 from tests.tasks import bundles
 from tests.tasks.samples import TINY_BERT
 
@@ -166,3 +169,16 @@ def test_the_floor_finds_the_choice_that_is_like_the_question() -> None:
     }  # fmt: skip
     found = TASK.floor(rows, {"x": rows}, (), 0)["x"]
     assert TASK.score(found, TASK.targets(rows, ()), ())["accuracy"] == 1.0
+
+
+def test_a_table_of_endings_is_read_and_a_wrong_label_is_named_by_its_line(tmp_path: Path) -> None:
+    lines = ["question,ending0,ending1,ending2,label"]
+    lines += [f"How is number {n}?,one{n},two{n},{'three' * (n % 2)},{n % 2}" for n in range(20)]
+    (tmp_path / "train.csv").write_text("\n".join(lines))
+    data = load_data(recipe_in(tmp_path, train="train.csv"), TASK)
+    assert data.plan.columns == {"question": "question", "answer": "label"}
+    counts = {len(json.loads(each)) for each in data.tables["train"]["choices"].to_pylist()}
+    assert counts == {2, 3}
+    (tmp_path / "train.csv").write_text("\n".join([*lines, "And this?,one,two,,2"]))
+    with pytest.raises(DataError, match=r"train\.csv:22: answer '2' is none of the 2 choices"):
+        load_data(recipe_in(tmp_path, train="train.csv"), TASK)

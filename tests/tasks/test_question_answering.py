@@ -12,6 +12,7 @@ import pytest
 import torch
 
 from automl import tasks
+from automl.data.load import load_data
 from automl.errors import DataError
 from automl.serving.batch import label
 from automl.serving.predict import Predictor
@@ -19,6 +20,7 @@ from automl.serving.rows import Row
 from automl.tasks import _spans, _squad
 from automl.tasks._squad import Said
 from automl.tasks._text import load_tokenizer
+from tests.data.samples import recipe_in
 from tests.tasks import bundles
 from tests.tasks.sampled.question_answering import SAMPLE
 from tests.tasks.samples import TINY_BERT
@@ -261,3 +263,24 @@ def test_the_floor_finds_names_near_the_words_of_the_question() -> None:
     }
     (found, _) = TASK.floor(train, {"x": train}, (), 0)["x"]
     assert found.answer == "Charles Babbage"
+
+
+def test_questions_about_one_context_stay_on_one_side_of_a_split(tmp_path: Path) -> None:
+    rows = [
+        {"q": f"What is {n}?", "context": f"Text {n % 9} says it is so.", "answer_text": "so"}
+        for n in range(90)
+    ]
+    (tmp_path / "train.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    data = load_data(recipe_in(tmp_path, train="train.jsonl", validation=0.2, test=0.2), TASK)
+    sides = [set(table["context"].to_pylist()) for table in data.tables.values()]
+    assert sum(map(len, sides)) == len(set.union(*sides)) == 9
+    assert data.plan.columns == {"question": "q", "context": "context"}
+    assert json.loads(data.tables["test"]["answers"][0].as_py())["answer_start"]
+
+
+def test_an_answer_that_is_not_there_is_named_by_its_line(tmp_path: Path) -> None:
+    rows = [{"question": f"{n}?", "context": "It is so.", "answers": "so"} for n in range(20)]
+    rows[7]["answers"] = "not so"
+    (tmp_path / "train.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    with pytest.raises(DataError, match=r"train\.jsonl:8: the answer 'not so' stands nowhere"):
+        load_data(recipe_in(tmp_path, train="train.jsonl"), TASK)

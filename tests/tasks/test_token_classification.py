@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from automl import tasks
+from automl.data.load import load_data
 from automl.errors import CandidateError, DataError
 from automl.serving.batch import label
 from automl.serving.predict import Predictor
@@ -19,6 +20,7 @@ from automl.serving.rows import Row
 from automl.tasks import Malformed, _tagging
 from automl.tasks._text import IGNORED, load_tokenizer
 from automl.tasks._words import joined, parted
+from tests.data.samples import recipe_in
 from tests.tasks import bundles
 from tests.tasks.samples import TINY_BERT
 
@@ -226,3 +228,19 @@ def test_a_row_without_a_text_is_left_without_entities(predictor: Predictor) -> 
 def test_a_row_that_lacks_all_the_task_reads_is_named(predictor: Predictor) -> None:
     with pytest.raises(DataError, match="a row has no tokens nor text; it has body"):
         list(predictor.predict([{"body": "x"}]))
+
+
+def test_rows_of_spans_are_read_and_a_bad_one_is_named_by_its_line(tmp_path: Path) -> None:
+    rows = [
+        {"text": f"Ada{n} wrote.", "spans": [{"start": 0, "end": 4, "label": "PER"}]}
+        for n in range(20)
+    ]
+    (tmp_path / "train.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    data = load_data(recipe_in(tmp_path, train="train.jsonl"), TASK)
+    assert data.plan.labels == ("B-PER", "O")
+    assert data.tables["train"].column_names == ["text", "tags", "__source__"]
+    assert any("spans cut a word and were widened" in note for note in data.plan.warnings)
+    rows[4]["spans"] = [{"start": 0, "end": 99, "label": "PER"}]
+    (tmp_path / "train.jsonl").write_text("\n".join(json.dumps(row) for row in rows))
+    with pytest.raises(DataError, match=r"train\.jsonl:5: the span 0 to 99 lies outside the text"):
+        load_data(recipe_in(tmp_path, train="train.jsonl"), TASK)
