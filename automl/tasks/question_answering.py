@@ -108,7 +108,8 @@ def _answers_of(columns: Columns) -> Iterator[_Found | _Fault]:
             yield _nested(json.loads(nested[row]) if nested[row] else None, columns[CONTEXT][row])
         else:
             text = str(columns[ANSWER_TEXT][row] or "").strip()
-            yield _flat(text, starts[row], columns[CONTEXT][row])
+            start = json.loads(starts[row]) if starts[row] else None
+            yield _flat(text, start, columns[CONTEXT][row])
 
 
 def _nested(value: Any, context: str) -> _Found | _Fault:
@@ -117,7 +118,8 @@ def _nested(value: Any, context: str) -> _Found | _Fault:
         if isinstance(texts, str):
             return _flat(texts, starts, context)
         if isinstance(texts, list) and isinstance(starts, list) and len(texts) == len(starts):
-            return [(str(text), int(start)) for text, start in zip(texts, starts, strict=True)]
+            value = [{"text": text, "answer_start": start}
+                     for text, start in zip(texts, starts, strict=True)]  # fmt: skip
     if isinstance(value, list):
         found = [_nested(each, context) for each in value]
         fault = next((each for each in found if isinstance(each, _Fault)), None)
@@ -134,7 +136,10 @@ def _flat(text: str, start: Any, context: str) -> _Found | _Fault:
     if not text:
         return []
     if start not in (None, ""):
-        return [(text, int(float(start)))]
+        try:
+            return [(text, int(start))]
+        except (TypeError, ValueError):
+            return _Fault((f"answer_start {start!r} of {text!r} is no whole number", _FORM))
     places = _places(context, text)
     if len(places) == 1:
         return [(text, places[0])]
@@ -260,8 +265,8 @@ TASK = Task(
         Role(QUESTION, "text", True, (QUESTION, "query", "q")),
         Role(CONTEXT, "text", True, (CONTEXT, "passage", "paragraph", "document", "text")),
         Role(ANSWERS, "json", True, (ANSWERS, "answer"), target=True),
-        Role(ANSWER_TEXT, "text", False, (ANSWER_TEXT, "answers.text"), True, ANSWERS),
-        Role(ANSWER_START, "json", False, (ANSWER_START, "answers.answer_start"), True),
+        Role(ANSWER_TEXT, "text", False, (ANSWER_TEXT,), True, ANSWERS),
+        Role(ANSWER_START, "json", False, (ANSWER_START, "start"), True),
         Role(IMPOSSIBLE, "json", False, (IMPOSSIBLE, "impossible"), True),
     ),
     metrics=(
