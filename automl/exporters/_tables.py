@@ -79,9 +79,10 @@ def classes(delivery: Delivery) -> str:
 def mistakes(delivery: Delivery) -> str:
     """The most confident mistakes on the test split."""
     examples = delivery.score.splits["test"].examples
+    roles = [role.name for role in tasks.get(delivery.plan.task).inputs if role.name != "text"]
     rows = [
         (
-            plain(_texts(example), 220),
+            plain(_texts(example, roles), 220),
             plain(example["label"]),
             plain(example["predicted"]),
             f"{example['score']:.2f}" if "score" in example else "",
@@ -94,10 +95,9 @@ def mistakes(delivery: Delivery) -> str:
     return table(("Text", true, "Predicted", "Score"), rows, right=(3,))
 
 
-def _texts(example: Mapping[str, Any]) -> str:
-    """Return what the example gives the model: its text, or several."""
-    said = ("label", "predicted", "score")
-    return " / ".join(str(value) for role, value in example.items() if role not in said)
+def _texts(example: Mapping[str, Any], roles: Sequence[str]) -> str:
+    """Return what the example gives the model: its text, or several in the roles' order."""
+    return " / ".join(str(example[role]) for role in ("text", *roles) if role in example)
 
 
 def splits(delivery: Delivery) -> str:
