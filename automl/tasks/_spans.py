@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import numpy as np
     from transformers import PreTrainedTokenizerBase
 
-OFFSETS = "offsets"
-"""Encoded column: first character of each piece and the one after its last, in turns; -1 outside of
-the context."""
+STARTS, ENDS = "starts", "ends"
+"""Encoded columns: first character of each piece and the one after its last; -1 outside of the
+context."""
 UNANSWERABLE = "unanswerable"
 """Encoded column: whether the question has no answer at all."""
 THRESHOLD = "automl_null_threshold"
@@ -68,7 +68,8 @@ def encode(
     ]  # fmt: skip
     made = {name: list(inputs[name]) for name in inputs}
     made[ROW] = list(rows)
-    made[OFFSETS] = [[each for spot in window for each in spot] for window in spans]
+    made[STARTS] = [[start for start, _ in window] for window in spans]
+    made[ENDS] = [[end for _, end in window] for window in spans]
     if answers is not None:
         made[UNANSWERABLE] = [int(answers[row] is None) for row in rows]
         made["labels"] = [
@@ -155,7 +156,7 @@ def _said(context: str, windows: Sequence[tuple[Any, Any]]) -> Said:
     none = float("inf")
     for window, output in windows:
         none = min(none, float(output[0][0] + output[0][1]))
-        for value, start, end in _spans(np.asarray(window[OFFSETS]).reshape(-1, 2), output):
+        for value, start, end in _spans(window, output):
             spans[start, end] = max(value, spans.get((start, end), -float("inf")))
     if not spans:
         return Said("", 0, 0, 0.0, 0.0)
@@ -168,16 +169,17 @@ def _said(context: str, windows: Sequence[tuple[Any, Any]]) -> Said:
     return Said(context[start:end], start, end, float(chosen / weights.sum()), none - top)
 
 
-def _spans(offsets: Any, output: Any) -> list[tuple[float, int, int]]:
+def _spans(window: Any, output: Any) -> list[tuple[float, int, int]]:
     """Return the window's best spans: logit, first character, the one after the last."""
     import numpy as np
 
-    inside = np.flatnonzero(offsets[:, 1] > offsets[:, 0])
-    starts = inside[np.argsort(-output[inside, 0], kind="stable")[:BEST]]
-    ends = inside[np.argsort(-output[inside, 1], kind="stable")[:BEST]]
+    begin, end = np.asarray(window[STARTS]), np.asarray(window[ENDS])
+    inside = np.flatnonzero(end > begin)
+    firsts = inside[np.argsort(-output[inside, 0], kind="stable")[:BEST]]
+    lasts = inside[np.argsort(-output[inside, 1], kind="stable")[:BEST]]
     return [
-        (float(output[first, 0] + output[last, 1]), int(offsets[first, 0]), int(offsets[last, 1]))
-        for first in starts
-        for last in ends
+        (float(output[first, 0] + output[last, 1]), int(begin[first]), int(end[last]))
+        for first in firsts
+        for last in lasts
         if first <= last < first + LONGEST
     ]

@@ -189,7 +189,7 @@ def _build(
 
 
 def _collator(tokenizer: PreTrainedTokenizerBase) -> Collator:
-    return Collator(padder(tokenizer), (ROW, _spans.OFFSETS, _spans.UNANSWERABLE))
+    return Collator(padder(tokenizer), (ROW, _spans.STARTS, _spans.ENDS, _spans.UNANSWERABLE))
 
 
 def _decode(

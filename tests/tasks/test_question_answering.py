@@ -163,28 +163,29 @@ def test_a_long_context_is_read_in_windows_and_only_those_with_the_answer_point_
     assert len(encoded["input_ids"]) - 1 in pointing
     for window in pointing:
         first, last = encoded["labels"][window]
-        spots = np.asarray(encoded["offsets"][window]).reshape(-1, 2)
-        assert context[spots[first][0] : spots[last][1]].strip() == "Babbage"
-    covered = {place for flat in encoded["offsets"] for place in _characters(flat)}
+        start, end = encoded["starts"][window][first], encoded["ends"][window][last]
+        assert context[start:end].strip() == "Babbage"
+    covered = {place for window in range(len(encoded["row"])) for place in _read(encoded, window)}
     assert covered >= {place for place, each in enumerate(context) if not each.isspace()}
 
 
-def _characters(flat: list[int]) -> set[int]:
-    pairs = np.asarray(flat).reshape(-1, 2)
+def _read(encoded: dict[str, Any], window: int) -> set[int]:
+    """The characters of the context that are in the window."""
+    pairs = zip(encoded["starts"][window], encoded["ends"][window], strict=True)
     return {place for start, end in pairs if start >= 0 for place in range(start, end)}
 
 
 def test_a_question_longer_than_the_window_leaves_room_for_the_context(tokenizer: Any) -> None:
     encoded = _spans.encode(["why " * 90], [CONTEXT], None, tokenizer, 24)
     assert max(map(len, encoded["input_ids"])) <= 24
-    assert all(_characters(flat) for flat in encoded["offsets"])
+    assert all(_read(encoded, window) for window in range(len(encoded["row"])))
 
 
 def test_the_best_span_over_all_windows_wins_and_ends_after_it_begins() -> None:
     context = "one two three four"
     windows = [
-        {"row": 0, "offsets": [-1, -1, 0, 3, 4, 7, -1, -1]},
-        {"row": 0, "offsets": [-1, -1, 8, 13, 14, 18, -1, -1]},
+        {"row": 0, "starts": [-1, 0, 4, -1], "ends": [-1, 3, 7, -1]},
+        {"row": 0, "starts": [-1, 8, 14, -1], "ends": [-1, 13, 18, -1]},
     ]
     outputs = [
         np.asarray([[0, 0], [1, 5], [4, 0], [9, 9]], dtype=np.float32),
