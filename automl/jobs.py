@@ -284,6 +284,8 @@ class SplitScore:
     """The most confident mistakes, up to ten: text, label, predicted, score."""
     notes: tuple[str, ...] = ()
     """What a person should know of how it was scored."""
+    unit: str = "rows"
+    """What the table by class and the confusion count."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def compile_recipe(
         task = data.task
         if problems := task_problems(loaded, task):
             raise RecipeError(problems)
-    _refuse_unknown_classes(loaded, data.plan)
+    _refuse_unknown_classes(loaded, task, data.plan)
     resolution = resolve(loaded, task, pins or {}, say)
     devices = _devices(loaded.recipe)
     room = memory.of_a_process(devices, memory_bytes), memory.shards(devices, memory_bytes)
@@ -182,17 +182,18 @@ def _sample(train: pa.Table, task: Task) -> tuple[Mapping[str, object], ...]:
     return tuple(train.select(roles).slice(0, SAMPLE_ROWS).to_pylist())
 
 
-def _refuse_unknown_classes(loaded: LoadedRecipe, data: DataPlan) -> None:
+def _refuse_unknown_classes(loaded: LoadedRecipe, task: Task, data: DataPlan) -> None:
     problems = []
+    known = data.labels if task.kinds is None else task.kinds(data.labels)
     for index, text in enumerate(loaded.recipe.checks):
         label = checks.parse(text).label
-        if label is not None and label not in data.labels:
+        if label is not None and label not in known:
             problems.append(
                 loaded.problem(
                     ("checks", index),
                     f"the data has no class {label!r}",
                     value=label,
-                    known=data.labels,
+                    known=known,
                 )
             )
     if problems:

@@ -133,7 +133,7 @@ def _unknown_metric(loaded: LoadedRecipe, where: Location, name: str, task: Task
 
 def _check_problems(loaded: LoadedRecipe, task: Task) -> Iterator[Problem]:
     metrics = {metric.name for metric in tasks.metrics(task)}
-    classes = any(role.kind in ("class", "classes") for role in task.roles)
+    classes = any(role.kind in ("class", "classes") for role in task.roles) or task.kinds
     for index, text in enumerate(loaded.recipe.checks):
         where: Location = ("checks", index)
         try:
@@ -150,7 +150,11 @@ def _check_problems(loaded: LoadedRecipe, task: Task) -> Iterator[Problem]:
                 value=check.metric,
                 known=checks.PER_CLASS,
             )
-        elif check.label is None and check.metric in checks.PER_CLASS and classes:
+        elif (
+            check.label is None
+            and check.metric in checks.PER_CLASS
+            and (classes and check.metric not in metrics)
+        ):
             yield _unnamed_class(loaded, where, check, metrics)
         elif check.label is None and check.metric not in metrics:
             yield _unknown_metric(loaded, where, check.metric, task)

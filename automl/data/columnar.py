@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from automl.data import nested
 from automl.data.arrays import integers, null, strings
 from automl.data.part import Part, Target, listed, refused
 
@@ -44,12 +45,21 @@ def read_arrow(target: Target) -> Part:
 
 
 def class_names(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return column → class names for the ``ClassLabel`` columns of a features description."""
+    """Return column → class names for the columns of ``ClassLabel``, or of lists of them."""
+    found = {column: _entry(feature) for column, feature in features.items()}
     return {
-        column: tuple(feature["names"])
-        for column, feature in features.items()
-        if isinstance(feature, dict) and feature.get("_type") == "ClassLabel"
+        column: tuple(entry["names"])
+        for column, entry in found.items()
+        if isinstance(entry, dict) and entry.get("_type") == "ClassLabel"
     }
+
+
+def _entry(feature: Any) -> Any:
+    """Return what a list holds, by the description of any version of ``datasets``; else itself."""
+    if isinstance(feature, list) and len(feature) == 1:
+        return feature[0]
+    lists = isinstance(feature, dict) and feature.get("_type") in ("Sequence", "List", "LargeList")
+    return feature.get("feature") if lists else feature
 
 
 def _part(target: Target, table: pa.Table) -> Part:
@@ -58,12 +68,16 @@ def _part(target: Target, table: pa.Table) -> Part:
     declared = {**_declared(target, table.schema), **target.classes}
     classes = {}
     for column, names in declared.items():
-        if column in table.column_names and pa.types.is_integer(table[column].type):
+        if column in table.column_names and _holds_indices(table[column].type):
             place = table.column_names.index(column)
             table = table.set_column(place, column, _named(target, column, table[column], names))
             classes[column] = names
     numbers = integers(range(1, table.num_rows + 1))
     return Part(target.name, table, numbers, typed=True, classes=classes)
+
+
+def _holds_indices(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_integer(type_.value_type if nested.is_list(type_) else type_))
 
 
 def _declared(target: Target, schema: pa.Schema) -> dict[str, tuple[str, ...]]:
@@ -83,6 +97,10 @@ def _named(
     found = indices.combine_chunks()
     if isinstance(found, pa.ChunkedArray):
         found = pa.concat_arrays(found.chunks)
+    if nested.is_list(found.type):
+        each = _named(target, column, pa.chunked_array([found.values]), names)
+        missing = found.is_null() if found.null_count else None
+        return pa.ListArray.from_arrays(found.offsets.cast(pa.int32()), each, mask=missing)
     highest = pc.max(found).as_py()
     if highest is not None and highest >= len(names):
         raise refused(

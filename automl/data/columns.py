@@ -76,6 +76,8 @@ def resolve(
         raise DataError(problems)
     free = [n for n in names if n not in said.values() and n != loaded.recipe.data.group_by]
     found = {**said}
+    stands_in = _stand_ins(roles, free, found)
+    roles = [role for role in roles if role.name in found or not _is_spare(role, stands_in)]
     required = [role for role in roles if role.required and role.name not in found]
     optional = [role for role in roles if not role.required and _may_be_guessed(role, roles, said)]
     _take_named(required, free, found)
@@ -113,6 +115,28 @@ def of_form(loaded: LoadedRecipe, task: Task, parts: Sequence[Part]) -> tuple[Ro
         if all(role.name in said or _named(role, names) for role in form if role.required):
             return form
     return able[-1] if able else task.roles
+
+
+def _stand_ins(
+    roles: Sequence[Role], free: Sequence[str], said: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """Return required role → the roles instead of it whose columns are there; itself if it is."""
+    found: dict[str, list[str]] = {}
+    for role in roles:
+        if role.required:
+            others = [each for each in roles if each.instead_of == role.name]
+            named = [each.name for each in others if _conventional(each, free)]
+            told = [each.name for each in others if each.name in said]
+            own = role.name in said or (not told and _conventional(role, free))
+            found[role.name] = [] if own else [*told, *named]
+    return found
+
+
+def _is_spare(role: Role, stands_in: Mapping[str, Sequence[str]]) -> bool:
+    """Return whether the role is not needed: replaced, or without anything to replace."""
+    if role.instead_of:
+        return role.name not in stands_in.get(role.instead_of, ())
+    return bool(stands_in.get(role.name))
 
 
 def _may_be_guessed(role: Role, roles: Sequence[Role], said: Mapping[str, str]) -> bool:

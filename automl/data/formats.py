@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import PurePosixPath
 
 from automl.data.columnar import read_arrow, read_parquet
+from automl.data.conll import read_conll
 from automl.data.delimited import read_delimited
 from automl.data.jsonrows import read_json
 from automl.data.part import Part, Target, refused
@@ -19,12 +20,15 @@ READERS: dict[str, Callable[[Target], Part]] = {
     ".json": partial(read_json, lines=False),
     ".jsonl": partial(read_json, lines=True),
     ".ndjson": partial(read_json, lines=True),
+    ".conll": read_conll,
+    ".bio": read_conll,
+    ".iob": read_conll,
     ".parquet": read_parquet,
     ".arrow": read_arrow,
     ".feather": read_arrow,
     ".txt": read_plain,
 }
-_ZIPPED = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".txt")
+_ZIPPED = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".conll", ".bio", ".iob", ".txt")
 PLAIN = ".txt"
 SUFFIXES = f"{' '.join(READERS)}, the text ones also with .gz"
 """The supported file names, for error texts."""

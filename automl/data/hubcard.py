@@ -37,10 +37,17 @@ class Feature(BaseModel):
 
     name: str = ""
     dtype: str | dict[str, object] = ""
+    sequence: str | dict[str, object] | list[object] = ""
+    list_: str | dict[str, object] | list[object] = Field(default="", alias="list")
 
     def class_names(self) -> tuple[str, ...] | None:
-        """Return the names in the order of their indices, or None for another kind of column."""
-        found = self.dtype.get("class_label") if isinstance(self.dtype, dict) else None
+        """Return the names in the order of their indices, or None for another kind of column.
+
+        They may be those of a list's entries.
+        """
+        kinds = (self.dtype, self.sequence, self.list_)
+        labelled = (each.get("class_label") for each in kinds if isinstance(each, dict))
+        found = next(filter(None, labelled), None)
         names = found.get("names") if isinstance(found, dict) else None
         if isinstance(names, dict):
             return tuple(str(names[key]) for key in sorted(names, key=lambda key: int(key)))

@@ -9,6 +9,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
+from automl.data import squad
 from automl.data.arrays import integers, strings
 from automl.data.part import Part, Target, refused
 from automl.data.streams import opened, text_of, undecodable_line
@@ -28,9 +29,10 @@ def read_json(target: Target, lines: bool) -> Part:
     """Return the objects as rows; keys that a row lacks are null.
 
     With ``lines`` each line is an object and rows are numbered by line; otherwise the file is an
-    array, numbered by element, or lines after all where it begins with ``{``. A column whose
-    values share no type is kept as JSON text and named in ``mixed``. Raises DataError naming
-    the row for what is not JSON or not an object, and for an empty file.
+    array, numbered by element, or where it begins with ``{`` lines after all, or one object of
+    questions as SQuAD nests them, numbered by question. A column whose values share no type is kept
+    as JSON text and named in ``mixed``. Raises DataError naming the row for what is not JSON or not
+    an object, and for an empty file.
     """
     try:
         with opened(target.path) as stream, text_of(stream) as text:
@@ -51,7 +53,10 @@ def read_json(target: Target, lines: bool) -> Part:
 def _either(target: Target, text: IO[str]) -> Iterator[Numbered]:
     content = text.read()
     if content.lstrip()[:1] == "{":
-        return _lines(target, io.StringIO(content))
+        articles = squad.articles(content)
+        if articles is None:
+            return _lines(target, io.StringIO(content))
+        return enumerate(squad.questions(target, articles), 1)
     if not content.strip():
         return iter(())
     found = _decoded(target, content, 1)

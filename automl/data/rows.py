@@ -65,7 +65,7 @@ def select(
             found = relabelled(table, role, names or {}, SOURCE, aligned=aligned)
             table, renamed = found.table, renamed + found.renamed
             left_out += found.dropped
-        if role.is_target or role.kind == "json":
+        if role.required and (role.is_target or role.kind == "json"):
             _refuse_empty(table, role, columns[role.name])
     return Selected(table, dropped, renamed, tuple(left_out))
 

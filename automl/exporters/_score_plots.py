@@ -32,7 +32,7 @@ def per_class(delivery: Delivery) -> bytes | None:
     score = delivery.score.splits["test"]
     if not score.per_class:
         return None
-    called = dict(zip(delivery.plan.data.labels, names(delivery.plan.data.labels), strict=True))
+    called = dict(zip(score.per_class, names(list(score.per_class)), strict=True))
     ranked = sorted(score.per_class, key=lambda label: (score.per_class[label]["f1"], label))
     shown = ranked[:SHOWN_CLASSES]
     title = "F1 by class on the test split"
@@ -47,7 +47,7 @@ def per_class(delivery: Delivery) -> bytes | None:
         axes.text(
             1.23,
             height,
-            f"{support:,.0f} row{'' if support == 1 else 's'}",
+            f"{support:,.0f} {_counted(score.unit, support)}",
             va="center",
             ha="right",
             fontsize=9,
@@ -61,13 +61,22 @@ def per_class(delivery: Delivery) -> bytes | None:
     return png(figure)
 
 
+def _counted(unit: str, number: float) -> str:
+    """Return the unit (a plural) as it stands after the number."""
+    if number != 1:
+        return unit
+    return f"{unit[:-3]}y" if unit.endswith("ies") else unit.removesuffix("s")
+
+
 def _matrix(score: SplitScore, labels: Sequence[str]) -> bytes:
     size = len(labels)
     totals = [max(1, sum(row)) for row in score.confusion]
     shares = [
         [count / total for count in row] for row, total in zip(score.confusion, totals, strict=True)
     ]
-    figure, axes = canvas(min(8.8, 2.6 + 0.62 * size), "Confusion on the test split, in rows")
+    figure, axes = canvas(
+        min(8.8, 2.6 + 0.62 * size), f"Confusion on the test split, in {score.unit}"
+    )
     image = axes.imshow(shares, cmap=_blues(), vmin=0, vmax=1, aspect="auto")
     called = names(labels, 24)
     axes.set_xticks(

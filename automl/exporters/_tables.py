@@ -70,13 +70,14 @@ def classes(delivery: Delivery) -> str:
     if not score.per_class:
         return ""
     ranked = sorted(score.per_class, key=lambda label: (score.per_class[label]["f1"], label))
-    shown = [label for label in delivery.plan.data.labels if label in score.per_class]
+    shown = list(score.per_class)
     if len(ranked) > SHOWN_CLASSES:
         shown = [*ranked[:_WEAKEST], *ranked[-_STRONGEST:]]
     rows = [_class_row(label, score) for label in shown]
     if len(ranked) > len(shown):
         rows.insert(_WEAKEST, _between(ranked[_WEAKEST:-_STRONGEST], score))
-    return table(("Class", "Precision", "Recall", "F1", "Rows"), rows, right=(1, 2, 3, 4))
+    header = ("Class", "Precision", "Recall", "F1", score.unit.capitalize())
+    return table(header, rows, right=(1, 2, 3, 4))
 
 
 def mistakes(delivery: Delivery) -> str:
@@ -84,11 +85,12 @@ def mistakes(delivery: Delivery) -> str:
     examples = delivery.score.splits["test"].examples
     if not examples:
         return ""
-    if not {"text", "label", "predicted"} <= set(examples[0]):
+    if not {"label", "predicted"} <= set(examples[0]):
         return _as_told(examples)
     shown = [name for name in ("label", "predicted", "score") if name in examples[0]]
+    roles = [role.name for role in tasks.get(delivery.plan.task).inputs if role.name != "text"]
     rows = [
-        (plain(_texts(example), 220), *(_shown(example[name]) for name in shown))
+        (plain(_texts(example, roles), 220), *(_shown(example[name]) for name in shown))
         for example in examples
     ]
     titles = {
@@ -130,9 +132,9 @@ def _cell(value: Any) -> str:
     return plain(said, 220)
 
 
-def _texts(example: Mapping[str, Any]) -> str:
-    """Return the example's text, or its two."""
-    return " / ".join(str(example[role]) for role in ("text", "text_pair") if role in example)
+def _texts(example: Mapping[str, Any], roles: Sequence[str]) -> str:
+    """Return what the example gives the model: its text, or several in the roles' order."""
+    return " / ".join(str(example[role]) for role in ("text", *roles) if role in example)
 
 
 def splits(delivery: Delivery) -> str:
@@ -141,12 +143,12 @@ def splits(delivery: Delivery) -> str:
     used = [split for split in SPLITS if split in data.rows]
     rows: list[Sequence[str]] = [("**All rows**", *(f"{data.rows[split]:,}" for split in used))]
     counts = data.profile.class_counts
-    if len(data.labels) <= SHOWN_CLASSES:
+    if len(data.labels) <= SHOWN_CLASSES and counts.get("train"):
         rows += [
             (plain(label), *(f"{counts.get(split, {}).get(label, 0):,}" for split in used))
             for label in data.labels
         ]
-    else:
+    elif data.labels and counts.get("train"):
         rows += [
             (
                 f"{what} of the {len(data.labels)} classes",

@@ -135,7 +135,6 @@ def _body(delivery: Delivery, folder: Path) -> str:
         lstrip_blocks=True,
         autoescape=False,
     )
-    environment.filters["quote"] = shlex.quote
     paths = machine_paths(delivery, folder)
     text = environment.get_template("card.md.jinja").render(
         plain=plain,
@@ -168,12 +167,13 @@ def _facts(delivery: Delivery) -> dict[str, Any]:
         "headline": headline(delivery),
         "warnings": warnings(delivery),
         "usage": _usage(delivery, task),
+        "labels_are": "classes" if task.kinds is None else "tags",
+        "example": _example(plan, task),
         "described": [metric for metric in task.metrics if metric.name in test.metrics],
         "checks": _tables.checks(delivery),
         "classes": _tables.classes(delivery),
         "mistakes": _tables.mistakes(delivery),
         "samples": _tables.samples(delivery),
-        "given": next(iter(task.asked(plan.data.columns)), task.roles[0]).name,
         "refused": _tables.refused(delivery),
         "characters": plan.data.profile.characters,
         "split": _split(plan.data.split),
@@ -200,6 +200,16 @@ def _usage(delivery: Delivery, task: Task) -> str:
         return _adapter.usage(delivery, task, repository)
     deciding = tasks.deciding(task, delivery.thresholds)
     return deciding.usage(repository, delivery.max_length, plan.data.columns)
+
+
+def _example(plan: Plan, task: Task) -> str:
+    """Return the file and options by which the card's command predicts."""
+    asked = task.asked(plan.data.columns)
+    roles = [role for role in asked if role.name in plan.data.columns or task.asks]
+    if roles and roles[0].kind == "text" and (task.asks or all(r.kind == "text" for r in roles)):
+        column = plan.data.columns.get(roles[0].name, roles[0].name)
+        return f"texts.csv --column {shlex.quote(column)} --output predictions.csv"
+    return "rows.jsonl --output predictions.jsonl"
 
 
 def _plots(folder: Path) -> dict[str, list[tuple[str, str]]]:
@@ -235,9 +245,10 @@ def _split(rule: SplitRule) -> str:
 
 def _limits(delivery: Delivery, candidate: Candidate) -> list[str]:
     data = delivery.plan.data
-    found = [_truncation(candidate, delivery.max_length)]
+    task = tasks.get(delivery.plan.task)
+    found = [_truncation(candidate, delivery.max_length, task.windows)]
     found += [f"{note[0].upper()}{note[1:]}." for note in map(plain, candidate.notes)]
-    if data.labels:
+    if data.labels and task.probabilities is not None:
         found.append(_tuned_text.limit(delivery))
     train = data.profile.class_counts.get("train", {})
     rare = [label for label in data.labels if train.get(label, 0) < _FEW_ROWS]
@@ -262,18 +273,20 @@ def _limits(delivery: Delivery, candidate: Candidate) -> list[str]:
     return found
 
 
-def _truncation(candidate: Candidate, limit: int) -> str:
+def _truncation(candidate: Candidate, limit: int, windows: bool) -> str:
     lengths = candidate.lengths
     if lengths and lengths.max > candidate.max_length and not lengths.truncated_share:
         return (
             f"It reads up to {limit} tokens at once; longer texts were learnt in pieces of "
             f"{candidate.max_length}, nothing of them lost."
         )
-    cut = f"Texts are cut at {limit} tokens"
+    cut = f"Texts are read in windows of {limit} tokens" if windows else (
+        f"Texts are cut at {limit} tokens"
+    )  # fmt: skip
     if limit != candidate.max_length:
-        cut += f", in training at {candidate.max_length}"
+        cut += f", in training {'of' if windows else 'at'} {candidate.max_length}"
     if candidate.lengths is None:
-        return f"{cut}; what follows is not read."
+        return f"{cut}; what follows is not read." if not windows else f"{cut}."
     longest, over = candidate.lengths.max, candidate.lengths.truncated_share
     if not over:
         return f"{cut}; the longest training text seen had {longest}."

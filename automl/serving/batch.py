@@ -9,7 +9,7 @@ from typing import Any
 from automl.errors import DataError
 from automl.serving.output import Answer
 from automl.serving.predict import Predictor
-from automl.serving.rows import Row, nested, text, text_column
+from automl.serving.rows import PAIR, TEXT, Row, nested, text, text_column
 from automl.tasks import Role
 
 
@@ -46,9 +46,12 @@ def _columns(
 ) -> dict[Role, str]:
     """Return the columns of what the bundle was trained to be given, by role."""
     info = predictor.info
-    roles = [role for role in predictor.roles if role.required or _is_there(predictor, role, first)]
+    roles = list(_roles(predictor, first, column))
     if pair is not None and len(roles) == 1:
         raise DataError("the bundle was trained on single texts: there is no second column")
+    two = len(roles) == 2 and roles[0].name != TEXT and all(r.kind == "text" for r in roles)
+    if two and set(first.columns) == {TEXT, PAIR} and column is None and pair is None:
+        return dict(zip(roles, (TEXT, PAIR), strict=True))  # two texts without names of their own
     found: dict[Role, str] = {}
     wishes = chain(((column, "--column"), (pair, "--pair-column")), repeat((None, "a column of")))
     for role, (wanted, option) in zip(roles, wishes, strict=False):
@@ -59,12 +62,35 @@ def _columns(
     return found
 
 
-def _is_there(predictor: Predictor, role: Role, row: Row) -> bool:
-    """Whether an optional role is expected: it was trained on, or the row has it where it may."""
-    trained = predictor.info.columns.get(role.name)
-    if not predictor.task.asks:
-        return trained is not None
-    return role.name in row.columns or trained in row.columns
+def _roles(predictor: Predictor, first: Row, column: str | None) -> Iterator[Role]:
+    """Yield the roles to be given: of such as stand in for each other, those that are there."""
+    task, trained = predictor.task, predictor.info.columns
+    if task.asks:
+        yield from (each for each in task.asks if each.required or _has(each, first, trained))
+        return
+    for role in predictor.roles:
+        if role.instead_of or role.asked == "never":
+            continue
+        several = [role, *(each for each in task.inputs if each.instead_of == role.name)]
+        if column is not None and column in first.columns and len(several) > 1:
+            is_list = isinstance(first.columns[column], list)
+            several = [each for each in several if is_list == (each.kind == "texts")]
+            yield several[0] if several else role
+            continue
+        there = [each for each in several if _is_there(each, first, trained)]
+        known = [each for each in there if each.name in trained]
+        found = known or there or [role]
+        yield from found[:1] if role in found else found
+
+
+def _has(role: Role, first: Row, trained: Mapping[str, str]) -> bool:
+    """Whether the row has a column of the role's own name or that of the training data."""
+    return role.name in first.columns or trained.get(role.name) in first.columns
+
+
+def _is_there(role: Role, first: Row, trained: Mapping[str, str]) -> bool:
+    usual = (trained.get(role.name, role.name), role.name, *role.conventional)
+    return any(name in first.columns for name in usual)
 
 
 def _input(row: Row, columns: Mapping[Role, str]) -> dict[str, Any] | None:

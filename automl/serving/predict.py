@@ -68,13 +68,12 @@ class Predictor:
         the task can't read.
         """
         several = iter(rows)
-        first = self.roles[0]
         while batch := list(islice(several, batch_size)):
-            yield from self._answers([_by_role(row, first) for row in batch], top)
+            yield from self._answers([_by_role(row, self) for row in batch], top)
 
     @property
     def roles(self) -> tuple[Role, ...]:
-        """What a row holds; a plain text stands for the first of them."""
+        """What a row holds; a plain text stands for the first text among them."""
         return self.task.asked(self.info.columns)
 
     def _answers(self, rows: Sequence[Mapping[str, Any]], top: int) -> list[dict[str, Any]]:
@@ -117,10 +116,25 @@ def _model(info: BundleInfo, folder: Path, trust: bool, given: Path | None) -> A
     return _loading.trained(task, str(folder), trust)
 
 
-def _by_role(row: str | Mapping[str, Any], role: Role) -> Mapping[str, Any]:
-    if not isinstance(row, str):
-        return row
-    return {role.name: json.dumps(row) if role.kind == "json" else row}
+def _by_role(row: str | Mapping[str, Any], predictor: Predictor) -> Mapping[str, Any]:
+    """Return the row by role, what is nested as JSON text; DataError where a role is missing."""
+    roles = predictor.roles
+    if isinstance(row, str):
+        first = next((role for role in roles if role.kind == "text"), roles[0])
+        return {first.name: json.dumps(row) if first.kind == "json" else row}
+    for role in () if predictor.task.asks else roles:
+        inputs = predictor.task.inputs
+        several = [role.name, *(each.name for each in inputs if each.instead_of == role.name)]
+        needed = role.required and role.asked == "always"
+        if needed and not any(name in row for name in several):
+            raise DataError(f"a row has no {' nor '.join(several)}; it has {', '.join(row)}")
+    nested = {role.name for role in (*predictor.task.inputs, *roles) if role.kind == "json"}
+    return {
+        name: json.dumps(value, ensure_ascii=False, sort_keys=True)
+        if name in nested and not isinstance(value, str)
+        else value
+        for name, value in row.items()
+    }
 
 
 def find_bundle(path: Path) -> Path:

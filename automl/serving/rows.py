@@ -9,7 +9,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
@@ -100,14 +100,15 @@ def text(row: Row, column: str) -> str | None:
 def nested(row: Row, column: str, *, listed: bool) -> Any:
     """Return a list of strings, or, unless ``listed``, what is nested as JSON text; None if empty.
 
-    Text that is JSON stands for what it says. Raises DataError where a list is none.
+    Text that is JSON stands for what it says, other text for itself. Raises DataError where a list
+    is none.
     """
     if column not in row.columns:
         raise DataError(f"{row.place}: this row has no {column!r}")
     value = row.columns[column]
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        with nullcontext() if listed else suppress(DataError):  # a text may begin like that
-            value = _decoded(value, row.place)
+        with suppress(json.JSONDecodeError, RecursionError):  # it only looks like JSON
+            value = json.loads(value)
     if value in (None, "", []):
         return None
     if not listed:

@@ -41,6 +41,8 @@ class Role:
     conventional: tuple[str, ...]
     target: bool = False
     """Whether a text, or what is nested, is what the model is to say; classes and numbers are."""
+    instead_of: str = ""
+    """The required role that is not needed where this one is there: ``prepare`` can do without."""
 
     @property
     def is_target(self) -> bool:
@@ -55,6 +57,8 @@ class Metric:
     name: str
     direction: Direction
     description: str
+    always: bool = True
+    """Whether any rows have it; others are there where the rows give reason to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,8 @@ class Task:
     """Tokens that a text is given at most, unless the recipe asks for more; null: the model's."""
     rate: float = 1.0
     """Factor of the learning rate at which models of a family are usually trained."""
+    windows: bool = False
+    """Whether a row that is too long is read in overlapping windows, rather than cut."""
     evaluation_rows: int | None = None
     """Validation rows that a trial predicts at each evaluation; null: all."""
     scored_rows: int | None = None
@@ -201,6 +207,9 @@ class Task:
     """(model, tokenizer, columns, max_length) → what it says to the rows, for a person to read."""
     keeping: Callable[[Any], AbstractContextManager[None]] = _defaults.as_it_is
     """model → within, the model in training is as it is to be saved."""
+    settle: Callable[[Any, Any, Any, Labels], Any] | None = None
+    """(model, predictions, targets, labels) → the predictions of the validation rows again, after
+    what of the model's settings is chosen by them (a threshold) was; it is kept with the model."""
     lengths: Callable[[Mapping[str, Sequence[Any]]], list[int]] = _defaults.lengths
     """encoded rows → tokens that ``max_length`` limits, by row."""
     prepare: Callable[[Columns], Prepared] | None = None
@@ -213,6 +222,8 @@ class Task:
     classes: Callable[[Columns], tuple[str, ...]] | None = None
     """Stored train columns → the labels in their order, where they are more than one role's
     values."""
+    kinds: Callable[[Labels], tuple[str, ...]] | None = None
+    """labels → the names in the report's per-class table, where those are not the labels."""
 
     def evaluated(self, rows: int) -> int:
         """Return how many of a validation split's ``rows`` a trial predicts at each evaluation."""

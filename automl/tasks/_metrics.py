@@ -1,4 +1,7 @@
-"""The metrics of classification by name, light to import; ``_classes`` computes them."""
+"""The metrics of classification and of tagging by name, light to import.
+
+``_classes`` and ``_entities`` compute them.
+"""
 
 from __future__ import annotations
 
@@ -16,3 +19,11 @@ CLASSIFICATION = (
     ),
     Metric("log_loss", "minimize", "Mean negative log-probability of the true class."),
 )
+TAGGING = (
+    Metric("f1", "maximize", "F1 of entities, right where bounds and type are; of single tags "
+           "where these have no B- and I-."),
+    Metric("precision", "maximize", "Share of the predicted entities that are right."),
+    Metric("recall", "maximize", "Share of the true entities that are found."),
+    Metric("macro_f1", "maximize", "F1 averaged over the types, each weighing the same."),
+    Metric("accuracy", "maximize", "Share of words whose tag is right."),
+)  # fmt: skip

@@ -285,6 +285,8 @@ class Conduct(TrainerCallback):  # type: ignore[misc]  # transformers is not typ
             )
         )
         predicted = task.decode(said, setting.validation, truth.columns, setting.tokenizer, labels)
+        if task.settle is not None:
+            predicted = task.settle(self.trainer.model, predicted, truth.targets, labels)
         if isinstance(predicted, np.ndarray) and not np.isfinite(predicted).all():
             raise NotANumber(f"the model predicts no finite numbers at step {step}")
         return task.score(predicted, truth.targets, labels)

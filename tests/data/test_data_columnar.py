@@ -89,3 +89,19 @@ def test_saved_data_sets_are_read_as_datasets_reads_them(tmp_path: Path) -> None
     assert test.parts[0].name == "many/test/data-00000-of-00001.arrow"
     with pytest.raises(DataError, match="no file for validation; it has"):
         read("many", tmp_path, "validation")
+
+
+@pytest.mark.parametrize("kind", ["Sequence", "List", "LargeList", None])
+def test_lists_of_class_indices_become_lists_of_names(tmp_path: Path, kind: str | None) -> None:
+    import json
+
+    label = {"names": ["O", "B-PER"], "_type": "ClassLabel"}
+    feature = [label] if kind is None else {"feature": label, "_type": kind}
+    described = json.dumps({"info": {"features": {"ner_tags": feature}}})
+    table = pa.table({"ner_tags": pa.array([[0, 1], [], None, [-1]], pa.list_(pa.int64()))})
+    pq.write_table(
+        table.slice(0).replace_schema_metadata({"huggingface": described}), tmp_path / "a.parquet"
+    )
+    part = read_file(target(tmp_path / "a.parquet"))
+    assert part.table["ner_tags"].to_pylist() == [["O", "B-PER"], [], None, [None]]
+    assert part.classes == {"ner_tags": ("O", "B-PER")}

@@ -191,3 +191,36 @@ def test_types_that_differ_between_files_are_named(tmp_path: Path) -> None:
     assert [problem.message for problem in problems] == [
         "column 'label' holds text in d.jsonl, whole numbers in a.parquet"
     ]
+
+
+TOKENS = Role("tokens", "texts", True, ("tokens", "words"))
+WHOLE = Role("text", "text", False, ("text", "sentence"), instead_of="tokens")
+TAGS = Role("tags", "classes", True, ("tags", "ner_tags"))
+SPANS = Role("spans", "json", False, ("spans",), target=True, instead_of="tags")
+EITHER = (TOKENS, WHOLE, TAGS, SPANS)
+
+
+def _lists(name: str, columns: Columns) -> Columns:
+    columns.values[name] = [["a", "b"]] * columns.rows
+    return columns
+
+
+def test_a_role_stands_in_for_a_required_one_that_is_not_there(recipe: MakeRecipe) -> None:
+    columns = _lists("spans", Columns().text("sentence"))
+    assert _found(recipe, columns, *EITHER) == {"text": "sentence", "spans": "spans"}
+
+
+def test_a_role_that_is_there_needs_none_that_stands_in(recipe: MakeRecipe) -> None:
+    columns = _lists("tokens", _lists("ner_tags", _lists("spans", Columns().text("text"))))
+    assert _found(recipe, columns, *EITHER) == {"tokens": "tokens", "tags": "ner_tags"}
+
+
+def test_the_recipe_may_name_one_that_stands_in(recipe: MakeRecipe) -> None:
+    columns = _lists("tokens", _lists("tags", _lists("marks", Columns().text("body"))))
+    found = _found(recipe, columns, *EITHER, columns={"text": "body", "spans": "marks"})
+    assert found == {"text": "body", "spans": "marks"}
+
+
+def test_where_neither_is_there_the_required_one_is_asked_for(recipe: MakeRecipe) -> None:
+    with pytest.raises(DataError, match=r"which column of train\.csv holds the tags"):
+        _found(recipe, _lists("tokens", Columns().few("x")), *EITHER)

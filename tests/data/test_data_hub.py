@@ -131,6 +131,29 @@ dataset_info:
     assert part.classes == {"label": ("neg", "pos")}
 
 
+@pytest.mark.parametrize("kind", ["sequence", "list"])
+def test_class_names_declared_of_lists_replace_their_indices(
+    hub: HubServer, tmp_path: Path, kind: str
+) -> None:
+    card = f"""---
+dataset_info:
+  features:
+  - name: ner_tags
+    {kind}:
+      class_label:
+        names:
+          '0': O
+          '1': B-PER
+---
+"""
+    sink = io.BytesIO()
+    pq.write_table(pa.table({"ner_tags": [[0, 1], [1]]}), sink)
+    files = {"README.md": card.encode(), "data/train-00000-of-00001.parquet": sink.getvalue()}
+    hub.add_dataset("acme/names", files)
+    part = read("acme/names", tmp_path, "train").parts[0]
+    assert part.table["ner_tags"].to_pylist() == [["O", "B-PER"], ["B-PER"]]
+
+
 def test_existing_path_wins_over_a_hub_id(hub: HubServer, tmp_path: Path) -> None:
     (tmp_path / "acme" / "rows").mkdir(parents=True)
     (tmp_path / "acme" / "rows" / "a.csv").write_bytes(ROWS)

@@ -72,3 +72,25 @@ def test_deep_nesting_is_an_error_and_no_crash(write: Write) -> None:
     path = write("a.json", "[" * 200_000)
     with pytest.raises(DataError, match="nested too deeply"):
         read_file(target(path))
+
+
+def test_questions_nested_as_in_squad_become_a_row_each(write: Write) -> None:
+    answer = '{"text": "Oslo", "answer_start": 3}'
+    path = write(
+        "a.json",
+        '{"version": "v2", "data": [{"title": "T", "paragraphs": [{"context": "in Oslo", "qas": ['
+        f'{{"id": "1", "question": "Where?", "answers": [{answer}]}},'
+        f'{{"id": "2", "question": "Why?", "is_impossible": true, "answers": [{answer}]}}]}}]}}]}}',
+    )
+    part = read_file(target(path))
+    assert part.table.column_names == ["id", "title", "context", "question", "answers"]
+    assert [row[-1] for row in rows_of(part)] == [
+        {"text": ["Oslo"], "answer_start": [3]},
+        {"text": [], "answer_start": []},
+    ]
+
+
+def test_questions_nested_in_another_way_are_named_by_article(write: Write) -> None:
+    path = write("a.json", '{"data": [{"paragraphs": [{"qas": [{"question": "Where?"}]}]}]}')
+    with pytest.raises(DataError, match=r"a\.json: article 1 is not nested as in SQuAD: KeyError"):
+        read_file(target(path))

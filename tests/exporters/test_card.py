@@ -259,3 +259,47 @@ def test_a_search_without_rungs_screening_and_portfolio_tells_nothing_of_them(de
     ):
         assert absent not in card
     assert "- Sampler `tpe`, seed 7." in card
+
+
+def _of_task(delivery: Delivery, task: str, labels: tuple[str, ...], **columns: str) -> Delivery:
+    """The delivery as one of another task, its table of kinds rather than of labels."""
+    profile = replace(delivery.plan.data.profile, class_counts={})
+    data = replace(delivery.plan.data, labels=labels, columns=columns, profile=profile)
+    kinds = {
+        name: {"precision": 0.5, "recall": 0.25, "f1": 1 / 3, "support": count}
+        for name, count in (("PER", 1.0), ("LOC", 40.0))
+    }
+    example = {"question": "Who?", "context": "Ada did.", "label": "Ada", "predicted": "no answer"}
+    test = replace(
+        delivery.score.splits["test"],
+        per_class=kinds,
+        confusion=(),
+        examples=(example,),
+        unit="entities",
+    )
+    score = replace(delivery.score, splits={**delivery.score.splits, "test": test})
+    return replace(delivery, plan=replace(delivery.plan, task=task, data=data), score=score)
+
+
+def test_a_task_without_classes_has_a_card_that_speaks_of_none(delivery, tmp_path):
+    told = _of_task(delivery, "question-answering", (), question="q", context="passage")
+    card = written(told, tmp_path / "bundle")
+    assert "for 0 classes" not in card
+    assert "same classes" not in card
+    assert "answers with one of them" not in card
+    assert "AutoModelForQuestionAnswering" in card
+    assert "texts.csv --column q --output" in card
+    assert "| Text | True | Predicted | Score |" in card
+    assert "| Who? / Ada did. | Ada | no answer |  |" in card
+    assert "Texts are read in windows of" in card
+    assert "is not read" not in card
+
+
+def test_tables_of_entities_count_entities_and_name_their_types(delivery, tmp_path):
+    tags = ("B-LOC", "B-PER", "I-LOC", "I-PER", "O")
+    told = _of_task(delivery, "token-classification", tags, tokens="tokens", tags="ner_tags")
+    card = written(told, tmp_path / "bundle")
+    assert "for 5 tags" in card
+    assert "| Class | Precision | Recall | F1 | Entities |" in card
+    assert "| PER | 0.500 | 0.250 | 0.333 | 1 |" in card
+    assert "rows.jsonl --output predictions.jsonl" in card

@@ -113,3 +113,25 @@ def test_a_front_of_one_point_and_costs_far_apart_are_drawn():
             warnings.simplefilter("error")
             choice = replace(both.choice, points=points)
             assert _front_plot.pareto(replace(both, choice=choice)) is not None
+
+
+@pytest.mark.parametrize(
+    ("unit", "number", "said"),
+    [
+        ("rows", 1, "row"),
+        ("rows", 2, "rows"),
+        ("entities", 1, "entity"),
+        ("entities", 0, "entities"),
+    ],
+)
+def test_a_unit_stands_after_its_number(unit, number, said):
+    assert _score_plots._counted(unit, number) == said
+
+
+def test_a_table_of_types_that_are_no_labels_is_drawn():
+    delivery = make_delivery(Path("best"))
+    row = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 3.0}
+    test = replace(delivery.score.splits["test"], per_class={"PER": row}, unit="entities")
+    told = replace(delivery, score=replace(delivery.score, splits={"test": test}))
+    with styled():
+        assert _score_plots.per_class(told) is not None
