@@ -54,5 +54,7 @@ class BundleInfo:
     versions: Mapping[str, str]
     costs: Mapping[str, float] = field(default_factory=dict)
     """What prediction cost where the model was scored: ``latency_ms``, ``parameters``, ``disk``."""
+    untrained: Mapping[str, float] = field(default_factory=dict)
+    """Test metrics of the base model as it came, where the task can be done with it."""
     schema: Literal["automl/bundle"] = "automl/bundle"
     version: int = 1

@@ -107,6 +107,8 @@ class ScoreSpec:
     threads: int
     devices: tuple[str, ...]
     seed: int
+    untrained: bool = False
+    """Whether the model is a candidate as it comes, which its task has yet to make its own."""
     schema: Literal["automl/score"] = "automl/score"
     version: int = 1
 

@@ -10,7 +10,7 @@ from automl.compiler.hyperparameters import HYPERPARAMETERS, METHOD, Hyperparame
 from automl.compiler.priors import Prior
 from automl.plan import Parameter, Scalar
 from automl.recipe.schema import Range
-from automl.tasks import CLASSIFIER
+from automl.tasks import CLASSIFIER, MASKING, SIMILARITY
 from automl.tasks._layers import layers as layer_count
 from automl.tasks._pooling import pooling_choices
 
@@ -28,8 +28,11 @@ DROPOUTS = (
 """Configuration keys of families that put a dropout before their classifier."""
 
 
-OPTIONAL = CLASSIFIER
+OPTIONAL = CLASSIFIER | SIMILARITY | MASKING
 """Hyperparameters that not every task has."""
+ON_REQUEST = SIMILARITY - {"temperature"} | {"whole_words"}
+"""Hyperparameters that are part of a space only where the recipe asks for them: what is default
+does well, or they are a matter of what the model is for."""
 FULL: Mapping[str, tuple[Scalar, ...]] = {METHOD: ("full",)}
 """When everything but the method itself is searched."""
 
@@ -56,6 +59,8 @@ def space(
     found = []
     for name, known in HYPERPARAMETERS.items():
         if name not in defaults or name in OPTIONAL - knobs:
+            continue
+        if name in ON_REQUEST and name not in wishes:
             continue
         parameter = defaults[name]
         if name in wishes:
@@ -104,6 +109,7 @@ def _defaults(
     yield from _pace(prior)
     yield from _structure(prior, config, fewer_layers)
     yield from _regularisation(prior, config)
+    yield from _losses()
 
 
 def _pace(prior: Prior) -> Iterator[Parameter]:
@@ -153,6 +159,20 @@ def _regularisation(prior: Prior, config: Mapping[str, object]) -> Iterator[Para
             if least < drop
             else _fixed("dropout", least, "BERT, Devlin et al. 2019")
         )
+
+
+def _losses() -> Iterator[Parameter]:
+    """How embeddings are compared, and how much of texts is hidden."""
+    usual = "sentence-transformers' default"
+    yield _fixed("embedding_pooling", "own", usual)
+    yield _fixed("matryoshka", 0, usual)
+    yield Parameter(
+        "temperature", "float", 0.05, 0.02, 0.2, log=True, source="SimCSE, Gao et al. 2021"
+    )
+    yield _fixed("score_loss", "cosent", "sentence-transformers' training overview")
+    yield _fixed("pair_loss", "online", "sentence-transformers' training overview")
+    yield Parameter("mask_share", "float", 0.15, 0.15, 0.4, source="Wettig et al. 2023")
+    yield _fixed("whole_words", False, "Devlin et al. 2019")
 
 
 def _fewer(layers: int) -> tuple[int, ...]:

@@ -72,6 +72,8 @@ class Delivery:
     """Wall-clock seconds of the search over all its runs."""
     hardware: str
     choice: Choice = field(default_factory=Choice)
+    untrained: ScoreResult | None = None
+    """The winner's candidate as it came, where the task can be done with it."""
 
     @property
     def validation(self) -> float | None:

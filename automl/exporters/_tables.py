@@ -24,7 +24,11 @@ _WEAKEST, _STRONGEST = 12, 4
 
 
 def results(delivery: Delivery) -> str:
-    """Every metric on the test split with its interval, the floor's beside it."""
+    """Every metric on the test split with its interval, the floor's beside it.
+
+    And the base model's as it came, where it could do the task.
+    """
+    came = delivery.untrained.splits["test"].metrics if delivery.untrained else None
     won, floor = delivery.score.splits["test"], delivery.floor.splits["test"]
     known = [metric.name for metric in tasks.get(delivery.plan.task).metrics]
     ordered = [name for name in known if name in won.metrics]
@@ -39,10 +43,12 @@ def results(delivery: Delivery) -> str:
                 _interval(won.intervals.get(name)),
                 _value(floor.metrics.get(name)),
                 _interval(floor.intervals.get(name)),
+                *([] if came is None else [_value(came.get(name))]),
             )
         )
-    header = ("Metric", "This model", "95% interval", "Baseline", "95% interval")
-    return table(header, rows, right=(1, 2, 3, 4))
+    header = ["Metric", "This model", "95% interval", "Baseline", "95% interval"]
+    header += [] if came is None else ["Before training"]
+    return table(header, rows, right=range(1, len(header)))
 
 
 def checks(delivery: Delivery) -> str:
@@ -76,20 +82,28 @@ def classes(delivery: Delivery) -> str:
 
 
 def mistakes(delivery: Delivery) -> str:
-    """The most confident mistakes on the test split."""
+    """The worst mistakes on the test split; of classes the most confident ones."""
     examples = delivery.score.splits["test"].examples
+    if not examples:
+        return ""
+    shown = ["label", "predicted", *(["score"] if "score" in examples[0] else [])]
     rows = [
-        (
-            plain(_texts(example), 220),
-            plain(example["label"]),
-            plain(example["predicted"]),
-            f"{example['score']:.2f}",
-        )
+        (plain(_texts(example), 220), *(_shown(example[name]) for name in shown))
         for example in examples
     ]
-    if not rows:
-        return ""
-    return table(("Text", "True class", "Predicted", "Score"), rows, right=(3,))
+    titles = {
+        "label": "True class" if delivery.plan.data.labels else "True",
+        "predicted": "Predicted",
+        "score": "Score",
+    }
+    numbers = [
+        place for place, name in enumerate(shown, 1) if not isinstance(examples[0][name], str)
+    ]
+    return table(("Text", *(titles[name] for name in shown)), rows, right=numbers)
+
+
+def _shown(value: object) -> str:
+    return f"{value:.2f}" if isinstance(value, float) else plain(str(value), 220)
 
 
 def _texts(example: Mapping[str, Any]) -> str:

@@ -61,4 +61,5 @@ def bundle_info(delivery: Delivery) -> BundleInfo:
         checks=tuple(Check(c.expression, c.actual, c.passed) for c in delivery.checks),
         versions=plan.versions,
         costs=delivery.score.costs,
+        untrained=delivery.untrained.splits["test"].metrics if delivery.untrained else {},
     )

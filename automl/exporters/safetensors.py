@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from automl import tasks
 from automl.documents import write_bytes
 from automl.errors import AutoMLError
 from automl.exporters import Delivery
@@ -52,10 +53,15 @@ class Safetensors:
         """
         candidate = delivery.plan.candidate(delivery.winner.configuration.candidate)
         _copy(delivery.model, folder, candidate.trust_remote_code)
-        _write(folder / "config.json", _config(delivery, candidate))
+        config = _config(delivery, candidate)
+        _write(folder / "config.json", config)
         _write(
             folder / "tokenizer_config.json", _tokenizer_config(delivery.model, delivery.max_length)
         )
+        further = tasks.get(delivery.plan.task).files
+        for path, content in further(config, delivery.max_length).items() if further else ():
+            (folder / path).parent.mkdir(exist_ok=True)
+            _write(folder / path, content)
 
 
 EXPORTER = Safetensors()
@@ -112,5 +118,5 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _write(path: Path, content: Mapping[str, Any]) -> None:
+def _write(path: Path, content: Any) -> None:
     write_bytes(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())

@@ -34,6 +34,7 @@ __all__ = [
     "of_the_plan",
     "read",
     "summaries",
+    "untrained",
 ]
 
 
@@ -50,6 +51,8 @@ class Finish:
     export_sha256: str
     """Of all that the bundle was made from; a bundle of another is written anew."""
     choice: Choice = field(default_factory=Choice)
+    untrained: ScoreResult | None = None
+    """The winner's candidate as it came, where the task can be done with it."""
     schema: Literal["automl/finish"] = "automl/finish"
     version: int = 1
 
@@ -92,6 +95,27 @@ def floor(plan: Plan, data: DataRef, rundir: RunDir) -> ScoreResult:
     )
     documents.write(path, found)
     return found
+
+
+def untrained(
+    plan: Plan, model: ModelRef, data: DataRef, rundir: RunDir, devices: tuple[str, ...]
+) -> ScoreResult:
+    """Score a candidate as it comes, in a worker process, once per run folder.
+
+    As with the floor's, its test scores are shown at the end, and no decision is made by them.
+    """
+    path = rundir.finish / f"untrained-{model.id}.json"
+    if path.exists():
+        return documents.read(ScoreResult, path)
+    found = _scored(plan, model, data, rundir.job(f"untrained-{model.id}"), devices, untrained=True)
+    documents.write(path, found)
+    return found
+
+
+def _as_it_came(best: StudyTrial, rundir: RunDir) -> ScoreResult | None:
+    """Return the score of the winner's candidate before training, where it has one."""
+    path = rundir.finish / f"untrained-{best.configuration.candidate}.json"
+    return documents.read(ScoreResult, path) if path.exists() else None
 
 
 def conclude(
@@ -143,6 +167,7 @@ def conclude(
         seconds=study.seconds,
         hardware=machine.describe(),
         choice=choice(study, best, soup),
+        untrained=_as_it_came(best, rundir),
     )
     return _exported(delivery, len(best.evaluations), before, rundir, listen)
 
@@ -176,18 +201,32 @@ def _score(
     devices: tuple[str, ...],
 ) -> ScoreResult:
     candidate = plan.candidate(best.configuration.candidate)
+    ref = ModelRef(candidate.id, str(model), candidate.trust_remote_code)
+    return _scored(plan, ref, data, rundir.job("score"), devices)
+
+
+def _scored(
+    plan: Plan,
+    model: ModelRef,
+    data: DataRef,
+    job: Path,
+    devices: tuple[str, ...],
+    *,
+    untrained: bool = False,
+) -> ScoreResult:
     spec = ScoreSpec(
         task=plan.task,
-        model=ModelRef(candidate.id, str(model), candidate.trust_remote_code),
+        model=model,
         data=data,
         splits=("validation", "test"),
         batch_size=64,
         threads=machine.physical_cores(),
         devices=devices,
         seed=plan.search.seed,
+        untrained=untrained,
     )
     result: ScoreResult = processes.call(
-        spec, ScoreResult, rundir.job("score"), threads=spec.threads, devices=devices
+        spec, ScoreResult, job, threads=spec.threads, devices=devices
     )
     return result
 
@@ -210,6 +249,7 @@ def _exported(
         delivery.checks,
         _fingerprint(delivery),
         delivery.choice,
+        delivery.untrained,
     )
     if before is None or before.export_sha256 != finish.export_sha256 or not rundir.bundle.exists():
         listen(StageBegan("export", ", ".join(delivery.plan.export.formats)))

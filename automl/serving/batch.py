@@ -44,9 +44,16 @@ def label(
 def _columns(
     predictor: Predictor, first: Row, column: str | None, pair: str | None
 ) -> dict[Role, str]:
-    """Return the columns of what the bundle was trained to be given, by role."""
+    """Return the columns of what the bundle was trained to be given, by role.
+
+    What may be left out is looked for by the names that it is known by.
+    """
     info = predictor.info
-    roles = [role for role in predictor.task.inputs if role.required or role.name in info.columns]
+    roles = [
+        role
+        for role in predictor.task.inputs
+        if role.asked != "never" and (role.required or role.name in info.columns)
+    ]
     if pair is not None and len(roles) == 1:
         raise DataError("the bundle was trained on single texts: there is no second column")
     found: dict[Role, str] = {}
@@ -55,6 +62,8 @@ def _columns(
         trained = info.columns.get(role.name, role.name)
         usual = (role.name, *role.conventional)
         taken = list(found.values())
+        if role.asked == "optional" and not wanted and not {trained, *usual} & set(first.columns):
+            continue
         found[role] = text_column(first, wanted, trained, usual, taken=taken, option=option)
     return found
 

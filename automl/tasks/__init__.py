@@ -6,7 +6,7 @@ the worker read the same file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -38,6 +38,8 @@ class Role:
     conventional: tuple[str, ...]
     target: bool = False
     """Whether a text, or what is nested, is what the model is to say; classes and numbers are."""
+    asked: Literal["always", "optional", "never"] = "always"
+    """Whether rows to predict must hold it, may hold it, or don't: it is for training alone."""
 
     @property
     def is_target(self) -> bool:
@@ -76,6 +78,12 @@ ENCODER = frozenset({"layer_decay", "freeze_embeddings", "keep_layers", "dropout
 """Hyperparameters of any task whose head stands on an encoder's (or decoder's) layers."""
 CLASSIFIER = ENCODER | {"probe", "head_init", "pooling", "label_smoothing"}
 """Hyperparameters of a task whose head tells the classes of whole rows."""
+SIMILARITY = frozenset(
+    {"embedding_pooling", "matryoshka", "temperature", "score_loss", "pair_loss"}
+)
+"""Hyperparameters of a task that compares embeddings."""
+MASKING = frozenset({"mask_share", "whole_words"})
+"""Hyperparameters of a task that hides parts of texts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +115,13 @@ class Task:
     """Role whose equal values stay on one side of a split."""
     evaluation_rows: int | None = None
     """Validation rows that a trial predicts at each evaluation; null: all."""
+    untrained: bool = False
+    """Whether a candidate can do it as it comes: then that is measured too, and must be beaten."""
+    library: str = "transformers"
+    """What the hub is told to load a bundle with."""
+    narrow: Callable[[Collection[str]], Task] | None = None
+    """The roles that rows have → the task with the metrics, the objective and the hyperparameters
+    that go with them; its name stays. Left alone, the task lists those of all forms."""
 
     encode: Callable[[Columns, PreTrainedTokenizerBase, int, Labels], dict[str, list[Any]]]
     """(columns, tokenizer, max_length, labels) → model inputs by name, a list each, unpadded, cut
@@ -135,7 +150,8 @@ class Task:
     the model card. ``roles`` are those of the training data; empty: the required ones."""
 
     says: tuple[str, ...] = ("label", "score")
-    """The keys of an answer, in the order in which they are shown."""
+    """The keys of an answer, in the order in which they are shown. Where what is asked decides what
+    is said, an answer has some of them."""
     collator: Callable[[PreTrainedTokenizerBase], Callable[[list[Any]], Any]] = _defaults.padder
     """tokenizer → what turns encoded rows into a padded batch of tensors."""
     training_collator: Callable[[PreTrainedTokenizerBase, int], Callable[[list[Any]], Any]] | (
@@ -162,6 +178,8 @@ class Task:
     """model → within, the model in training is as it is to be saved."""
     lengths: Callable[[Mapping[str, Sequence[Any]]], list[int]] = _defaults.lengths
     """encoded rows → tokens that ``max_length`` limits, by row."""
+    files: Callable[[Mapping[str, Any], int], Mapping[str, Any]] | None = None
+    """(config.json, max_length) → further JSON files of a bundle, by path within it."""
     prepare: Callable[[Columns], Prepared] | None = None
     """What becomes of the columns read before they are stored: checked, brought to one form."""
     classes: Callable[[Columns], tuple[str, ...]] | None = None
@@ -179,6 +197,11 @@ def metrics(task: Task) -> tuple[Metric, ...]:
     own = {metric.name: metric for metric in task.metrics}
     others = get(task.lists).metrics if task.lists else ()
     return tuple({**{metric.name: metric for metric in others}, **own}.values())
+
+
+def narrowed(task: Task, roles: Collection[str]) -> Task:
+    """Return the task for rows with these roles."""
+    return task if task.narrow is None else task.narrow(roles)
 
 
 def names() -> tuple[str, ...]:

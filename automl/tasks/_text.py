@@ -114,7 +114,9 @@ def load_model(
     except Exception as error:  # the file is someone else's: whatever it raises is the reason
         raise CandidateError(f"it can't be loaded: {_in_short(error)}") from error
     new = set(found["missing_keys"]) | {key for key, *_ in found["mismatched_keys"]}
-    if lost := sorted(key for key in new if not _in_head(key, model.base_model_prefix)):
+    # Of a model without a head, parts are not named after the whole.
+    prefix = "" if model.base_model is model else model.base_model_prefix
+    if lost := sorted(key for key in new if not _in_head(key, prefix)):
         raise CandidateError(
             f"{len(lost)} of its weights are missing or of another shape, e.g. {lost[0]}"
         )

@@ -109,6 +109,25 @@ def numbers(
             for name, rows in rest.items()}  # fmt: skip
 
 
+def weighed(
+    train: Mapping[str, Sequence[Any]],
+    others: Mapping[str, Mapping[str, Sequence[Any]]],
+    roles: Sequence[str],
+) -> dict[str, list[Any]]:
+    """Return TF-IDF of length 1, by name of ``others`` a sparse matrix for each of ``roles``.
+
+    One vocabulary for all texts, that of ``train``.
+    """
+    from sklearn.preprocessing import normalize
+
+    known = [text for role in roles for text in texts(train[role])]
+    vectoriser = _vectoriser(len(known)).fit(known)
+    return {
+        name: [normalize(vectoriser.transform(texts(rows[role]))) for role in roles]
+        for name, rows in others.items()
+    }
+
+
 def _features(
     train: Mapping[str, Sequence[Any]],
     others: Mapping[str, Mapping[str, Sequence[Any]]],

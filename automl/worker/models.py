@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -13,6 +14,12 @@ from automl.tasks import Task, _loading
 
 NO_LIMIT = 1_000_000
 """Tokens above which a stated limit means none (tokenizers write 1e30)."""
+
+
+def untrained(task: Task, model: ModelRef, labels: Sequence[str], device: torch.device) -> Any:
+    """Return a candidate as training begins with it, ready to predict on ``device``."""
+    torch.manual_seed(0)
+    return task.build(model.path, labels, {}, model.trust_remote_code).to(device).eval()
 
 
 def trained(task: Task, model: ModelRef, device: torch.device) -> Any:

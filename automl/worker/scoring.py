@@ -1,4 +1,4 @@
-"""The score job: predicts splits with a trained model, in float32, and scores them."""
+"""The score job: predicts splits with a model, trained or not, in float32, and scores them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,11 @@ def score(spec: ScoreSpec) -> ScoreResult:
     """
     torch.set_num_threads(spec.threads)
     task = tasks.get(spec.task)
-    model = models.trained(task, spec.model, device.select(spec.devices))
+    chosen = device.select(spec.devices)
+    if spec.untrained:
+        model = models.untrained(task, spec.model, spec.data.labels, chosen)
+    else:
+        model = models.trained(task, spec.model, chosen)
     tokenizer = load_tokenizer(spec.model.path, spec.model.trust_remote_code)
     limit = models.length_limit(model, tokenizer)
     collate, labels = task.collator(tokenizer), spec.data.labels
