@@ -86,7 +86,7 @@ def mistakes(delivery: Delivery) -> str:
     examples = delivery.score.splits["test"].examples
     if not examples:
         return ""
-    shown = ["label", "predicted", *(["score"] if "score" in examples[0] else [])]
+    shown = [name for name in ("label", "predicted", "score") if name in examples[0]]
     rows = [
         (plain(_texts(example), 220), *(_shown(example[name]) for name in shown))
         for example in examples

@@ -154,11 +154,12 @@ class Task:
     is said, an answer has some of them."""
     collator: Callable[[PreTrainedTokenizerBase], Callable[[list[Any]], Any]] = _defaults.padder
     """tokenizer → what turns encoded rows into a padded batch of tensors."""
-    training_collator: Callable[[PreTrainedTokenizerBase, int], Callable[[list[Any]], Any]] | (
-        None
+    training_collator: (
+        Callable[[PreTrainedTokenizerBase, int, Mapping[str, Scalar]], Callable[[list[Any]], Any]]
+        | None
     ) = None
-    """(tokenizer, seed) → the same for training, where rows are changed at random: a function of
-    the seed, the row and the attribute ``epoch``, which is set before each pass."""
+    """(tokenizer, seed, hyperparameters) → the same for training, where rows are changed at random:
+    a function of the seed, the row and the attribute ``epoch``, which is set before each pass."""
     infer: Callable[[Any, dict[str, Any]], Iterable[Any]] = _defaults.logits
     """(model, inputs) → an output for each row of a batch, on the CPU."""
     decode: Callable[[Sequence[Any], Any, Columns, PreTrainedTokenizerBase, Labels], Any] = (

@@ -129,7 +129,7 @@ def test_a_batch_gives_a_finite_loss_that_training_lessens(name, bench):
 
     task = bench.task
     learn = task.training_collator
-    collate = task.collator(bench.tokenizer) if learn is None else learn(bench.tokenizer, 0)
+    collate = task.collator(bench.tokenizer) if learn is None else learn(bench.tokenizer, 0, {})
     torch.manual_seed(0)
     model = task.build(str(bench.path), bench.sample.labels, {}, False).train()
     if task.begin is not None:
@@ -216,8 +216,9 @@ def test_the_floor_beats_an_untrained_model_and_is_the_same_each_time(name, benc
 
 @every_task
 def test_its_answers_are_json_with_the_keys_it_promises(name, bench):
-    answers = bench.task.answers(bench.predicted(bench.model), bench.sample.labels, 1)
-    assert len(answers) == len(next(iter(bench.sample.columns.values())))
+    columns = bench.sample.asked or bench.sample.columns
+    answers = bench.task.answers(bench.predicted(bench.model, columns), bench.sample.labels, 1)
+    assert len(answers) == len(next(iter(columns.values())))
     for answer in answers:
         promised, said = set(bench.task.says), set(answer)
         assert said
