@@ -173,15 +173,27 @@ def _correlation(one: Array, other: Array) -> float:
 def _decisions(cosines: Array, alike: Array, threshold: float) -> dict[str, float]:
     """Return metrics of telling like from unlike pairs by their cosine; NaN without both."""
     accuracy = float(((cosines >= threshold) == alike).mean())
-    if alike.all() or not alike.any():
+    like, unlike = int(alike.sum()), int((~alike).sum())
+    if not like or not unlike:
         return {"average_precision": np.nan, "roc_auc": np.nan, "accuracy": accuracy}
-    from sklearn.metrics import average_precision_score, roc_auc_score
-
+    above = float(rankdata(cosines)[alike].sum()) - like * (like + 1) / 2
     return {
-        "average_precision": float(average_precision_score(alike, cosines)),
-        "roc_auc": float(roc_auc_score(alike, cosines)),
+        "average_precision": _average_precision(cosines, alike),
+        "roc_auc": above / (like * unlike),
         "accuracy": accuracy,
     }
+
+
+def _average_precision(cosines: Array, alike: Array) -> float:
+    """Return the sum of precisions, each by the recall it adds; equal cosines are one step.
+
+    Written out because scikit-learn's checks cost a second and a half in a thousand resamples.
+    """
+    order = np.argsort(-cosines, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(cosines[order])), len(order) - 1)
+    hits = np.cumsum(alike[order])[last]
+    gained = np.diff(hits, prepend=0)
+    return float((gained * hits / (last + 1)).sum() / hits[-1])
 
 
 def _threshold(found: Array, true: Truth) -> float:
