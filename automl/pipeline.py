@@ -386,6 +386,8 @@ class _Run:
                 len(scheduler.slots),
                 _best_so_far(study),
                 time.time(),
+                found.plan.goal.metric,
+                found.plan.goal.direction == "minimize",
             )
         )
         return study, scheduler.run()

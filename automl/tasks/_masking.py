@@ -88,7 +88,10 @@ def tokens(text: str, tokenizer: PreTrainedTokenizerBase) -> Tokens:
 def _placed(
     text: str, found: Sequence[tuple[int, int]], tokenizer: PreTrainedTokenizerBase
 ) -> tuple[list[int], list[int]]:
-    """Return the text's token ids, and each one's word: that of the last character it covers."""
+    """Return the text's token ids, and each one's word: that of the last character it covers.
+
+    A token of a space alone goes with the word that follows.
+    """
     if not tokenizer.is_fast:
         parts = [
             tokenizer(text[start:end], add_special_tokens=False)["input_ids"]
@@ -102,7 +105,8 @@ def _placed(
     for word, (start, end) in enumerate(found):
         at[start:end] = word
     return list(encoded["input_ids"]), [
-        int(at[end - 1]) if end else NO_WORD for _, end in encoded["offset_mapping"]
+        int(at[end - 1] if at[end - 1] != NO_WORD else at[end]) if end else NO_WORD
+        for _, end in encoded["offset_mapping"]
     ]
 
 

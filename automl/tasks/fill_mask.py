@@ -183,7 +183,8 @@ def _score(predicted: Any, targets: None, labels: Labels) -> dict[str, float]:
 def _metrics(worth: np.ndarray) -> dict[str, float]:
     import numpy as np
 
-    nats, tokens, hits, words, word_hits, letters = np.maximum(worth.sum(axis=0), 1e-9)
+    nats, tokens, hits, words, word_hits, letters = worth.sum(axis=0)
+    tokens, words, letters = (max(each, 1.0) for each in (tokens, words, letters))
     return {
         "bits_per_character": float(nats / np.log(2) / letters),
         "word_accuracy": float(word_hits / words),
