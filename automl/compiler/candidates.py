@@ -118,6 +118,8 @@ class Terms:
     """Memory one training process may fill."""
     knobs: frozenset[str]
     """Hyperparameters that make sense for the task, besides the pace of training."""
+    most_rate: float = float("inf")
+    """Learning rate that the task bears as a prior."""
     smaller: bool = False
     """Whether fewer layers are to be tried: for speed or size."""
 
@@ -129,7 +131,7 @@ def candidate(
     if inspection.refused is not None:
         return Refusal(model.reference, inspection.refused)
     family = str(model.config["model_type"])
-    row = prior(family, inspection.parameters, terms.train_rows)
+    row = prior(family, inspection.parameters, terms.train_rows, terms.most_rate)
     wishes: Mapping[str, Any] = terms.wishes
     parameters = space(row, model.config, wishes, smaller=terms.smaller, knobs=terms.knobs)
     size = variants.sizes(model, inspection.parameters)

@@ -134,6 +134,7 @@ def _candidates(
         loaded.recipe.search.space,
         room,
         task.knobs,
+        most_rate=task.most_rate,
         smaller=bool(objectives.quantities(objectives.goal(loaded, task))),
     )
     question = Question(

@@ -117,6 +117,9 @@ class Task:
     """Validation rows that a trial predicts at each evaluation; null: all."""
     untrained: bool = False
     """Whether a candidate can do it as it comes: then that is measured too, and must be beaten."""
+    most_rate: float = float("inf")
+    """Learning rate above which a candidate is prone to lose what it knows of the task already; the
+    family's prior holds below it."""
     library: str = "transformers"
     """What the hub is told to load a bundle with."""
     narrow: Callable[[Collection[str]], Task] | None = None

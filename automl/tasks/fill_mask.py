@@ -152,7 +152,7 @@ def _decode(
             words[at, int(word)] = words.get((at, int(word)), True) and bool(hit)
         if asked != -1:
             masks[at] = masks.get(at, 0) + (1 if asked >= 0 else 2)
-            told = [str(tokenizer.decode([each])).strip() for each in ids.tolist()]
+            told = [str(tokenizer.decode([each])) for each in ids.tolist()]
             filled[at] = tuple(zip(told, chances.tolist(), strict=True))
     for (at, _), hit in words.items():
         worth[at, 3:5] += 1, hit
@@ -277,6 +277,7 @@ TASK = Task(
     knobs=ENCODER - {"dropout"} | MASKING,
     evaluation_rows=2000,
     untrained=True,
+    most_rate=1e-4,
     encode=_encode,
     build=_build,
     targets=_targets,

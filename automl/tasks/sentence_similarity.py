@@ -331,6 +331,7 @@ TASK = Task(
     together="text",
     evaluation_rows=10_000,
     untrained=True,
+    most_rate=5e-5,
     narrow=_narrow,
     encode=_encode,
     build=_build,
