@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.stats import rankdata
 
 from automl.jobs import SplitScore
-from automl.tasks import _bootstrap
+from automl.tasks import _bootstrap, _correlation
 
 Array = npt.NDArray[Any]
 Form = Literal["scores", "decisions", "triplets", "pairs"]
@@ -150,8 +150,8 @@ def _metrics(found: Array, true: Truth, rows: Array, threshold: float) -> dict[s
     if true.form == "scores":
         said = true.said[rows]
         return {
-            "spearman": _correlation(rankdata(cosines), rankdata(said)),
-            "pearson": _correlation(cosines, said),
+            "spearman": _correlation.spearman(cosines, said),
+            "pearson": _correlation.pearson(cosines, said),
         }
     if true.form == "decisions":
         return _decisions(cosines, true.said[rows] > 0, threshold)
@@ -162,12 +162,6 @@ def _metrics(found: Array, true: Truth, rows: Array, threshold: float) -> dict[s
     if true.form == "pairs":
         return ranked
     return {"triplet_accuracy": float((cosines > found[rows, 1]).mean()), **ranked}
-
-
-def _correlation(one: Array, other: Array) -> float:
-    left, right = one - one.mean(), other - other.mean()
-    size = float((left**2).sum() * (right**2).sum()) ** 0.5
-    return float((left * right).sum()) / size if size else 0.0
 
 
 def _decisions(cosines: Array, alike: Array, threshold: float) -> dict[str, float]:

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from automl.compiler.hyperparameters import HYPERPARAMETERS
 from automl.compiler.priors import PRIORS, prior
 from automl.compiler.space import (
+    ON_REQUEST,
+    OPTIONAL,
     Entry,
     batch_sizes,
     faults,
@@ -18,6 +20,7 @@ from automl.compiler.space import (
 )
 from automl.plan import Parameter
 from automl.recipe.schema import Range
+from automl.tasks import MASKING, SIMILARITY
 
 BERT: dict[str, object] = {
     "model_type": "bert",
@@ -44,7 +47,30 @@ def holds(parameter: Parameter, value: object) -> bool:
 
 
 def test_the_space_names_every_hyperparameter() -> None:
-    assert list(made({}, smaller=True)) == list(HYPERPARAMETERS)
+    asked = {name: (HYPERPARAMETERS[name].choices or (0,))[0] for name in ON_REQUEST}
+    found = space(SMALL, BERT, asked, smaller=True, knobs=OPTIONAL)
+    assert [each.name for each in found] == list(HYPERPARAMETERS)
+
+
+def test_what_belongs_to_other_tasks_is_no_part_of_a_classifier() -> None:
+    assert not (SIMILARITY | MASKING) & set(made({"temperature": 0.1, "whole_words": True}))
+
+
+def test_how_embeddings_are_made_is_searched_only_where_the_recipe_asks_for_it() -> None:
+    def names(wishes: dict[str, Entry]) -> set[str]:
+        return {each.name for each in space(SMALL, BERT, wishes, knobs=SIMILARITY)} & SIMILARITY
+
+    assert names({}) == {"temperature"}
+    assert names({"matryoshka": [0, 64], "score_loss": "cosine"}) == {
+        "temperature", "matryoshka", "score_loss",
+    }  # fmt: skip
+
+
+def test_a_task_may_bear_less_than_the_familys_learning_rate() -> None:
+    bears = prior("bert", 22_000_000, 10_000, 5e-5)
+    assert (SMALL.learning_rate, bears.learning_rate) == (3e-4, 5e-5)
+    assert bears.source != SMALL.source
+    assert prior("bert", 100_000_000, 10_000, 5e-5) == prior("bert", 100_000_000, 10_000)
 
 
 def test_everything_but_the_method_is_searched_under_full_training_alone() -> None:
