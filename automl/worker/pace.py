@@ -20,11 +20,13 @@ class Pace:
     epochs: float
     warmup_ratio: float
     evaluation_samples: int
+    items: int = 0
+    """Encoded rows, where a row becomes several; 0: as many as rows."""
 
     @property
     def steps_per_epoch(self) -> int:
         """Steps that see every row once; the last may be smaller."""
-        return math.ceil(self.rows / self.batch_size)
+        return math.ceil((self.items or self.rows) / self.batch_size)
 
     @property
     def total_steps(self) -> int:
@@ -37,9 +39,10 @@ class Pace:
         return math.ceil(self.warmup_ratio * self.total_steps)
 
     def samples(self, step: int) -> int:
-        """Return the training rows seen after ``step`` steps."""
+        """Return the training rows seen after ``step`` steps; of rows in pieces the whole ones."""
         epochs, steps = divmod(step, self.steps_per_epoch)
-        return epochs * self.rows + min(steps * self.batch_size, self.rows)
+        items = self.items or self.rows
+        return epochs * self.rows + min(steps * self.batch_size, items) * self.rows // items
 
     def due(self, step: int) -> bool:
         """Return whether to evaluate after ``step``: when enough rows have been seen, and last."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,8 @@ def assemble(
     models.check_vocabulary(model, tokenizer)
     collate = task.collator(tokenizer)
     rows = _rows(task, spec, tokenizer, model, collate, paced)
+    paced = replace(paced, items=len(rows["train"]))
+    arguments.warmup_steps = paced.warmup_steps
     learn = task.training_collator
     orders = Orders(trial, spec.parent, together)
     setting = Setting(
