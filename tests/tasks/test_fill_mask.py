@@ -20,6 +20,7 @@ from tests.serving.test_predict_command import predict
 from tests.tasks.rehearsal import rehearse
 from tests.tasks.samples import CLASSES, TINY_BERT
 from tests.worker.conftest import bench, data, fault, tokens
+from tests.worker.conftest import rows as table_rows
 
 __all__ = ["bench", "data", "fault", "predict", "tokens"]  # fixtures
 TEXT = "Unbelievable: the train, delayed again, came at noon"
@@ -234,15 +235,20 @@ def test_the_bundle_is_a_candidate_of_another_task(rehearsed, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_trial_paused_in_the_middle_of_an_epoch_ends_as_an_unbroken_one(bench, fault):
+def test_a_trial_paused_in_the_middle_of_an_epoch_ends_as_an_unbroken_one(bench, fault, tokenizer):
+    """Its texts are read in pieces: an epoch is all of them."""
     bare = replace(bench.spec, task=TASK.name, metric="bits_per_character")
-    one = replace(bench, spec=replace(bare, data=replace(bare.data, labels=())))
+    one = replace(bench, spec=replace(bare, data=replace(bare.data, labels=(), max_length=16)))
     unbroken, paused = one.trial("unbroken"), one.trial("paused")
     assert one.run(unbroken) == 0
     fault("pause@step=3;pause@step=8")
     for _ in range(3):
         assert one.run(paused) == 0
-    assert isinstance(one.events(paused)[-1], Finished)
+    end = one.events(paused)[-1]
+    assert isinstance(end, Finished)
+    pieces = len(windows(table_rows(43)["text"], tokenizer, 16))
+    assert pieces > 60
+    assert end.step == 3 * math.ceil(pieces / 8)
     assert one.scores(paused) == one.scores(unbroken)
     weights = [(each.best / "model.safetensors").read_bytes() for each in (paused, unbroken)]
     assert weights[0] == weights[1]
