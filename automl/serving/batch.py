@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, repeat, tee
+from dataclasses import replace
+from itertools import chain, islice, repeat, tee
 from typing import Any
 
-from automl.errors import DataError
+from automl.errors import DataError, RowError
 from automl.serving.output import Answer
 from automl.serving.predict import Predictor
 from automl.serving.rows import Row, nested, text, text_column
@@ -38,7 +39,16 @@ def label(
         (found for _, found in mine if found is not None), batch_size=batch_size, top=top
     )
     for row, found in theirs:
-        yield row, None if found is None else next(answers)
+        try:
+            answer = None if found is None else next(answers)
+        except RowError as error:
+            batch = chain([row], (later for later, held in theirs if held is not None))
+            where = next(islice(batch, error.row, None)).place
+            problems = (
+                replace(each, message=f"{where}: {each.message}") for each in error.problems
+            )
+            raise DataError(problems) from error
+        yield row, answer
 
 
 def _columns(

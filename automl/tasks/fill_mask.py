@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from automl.errors import DataError, Problem
+from automl.errors import Problem, RowError
 from automl.plan import Scalar
 from automl.tasks import ENCODER, MASKING, Columns, Labels, Metric, Task
 from automl.tasks._text import IGNORED, TEXT_ROLES, load_model, texts
@@ -236,15 +236,16 @@ def _floor(
 
 
 def _answers(predicted: Any, labels: Labels, top: int) -> list[dict[str, Any]]:
-    return [_answer(each, top) for each in predicted]
+    """Return what stands at each text's mask; RowError where it has none, or several."""
+    return [_answer(each, top, row) for row, each in enumerate(predicted)]
 
 
-def _answer(said: Any, top: int) -> dict[str, Any]:
+def _answer(said: Any, top: int, row: int) -> dict[str, Any]:
     masks = said.masks if isinstance(said, Said) else 0
     if masks != 1:
         found = "several masks" if masks else "no mask"
         hint = "write [MASK] where the one word is missing"
-        raise DataError(Problem(f"a text has {found}; one word can be filled in", hint=hint))
+        raise RowError(Problem(f"the text has {found}; one word can be filled in", hint=hint), row)
     told = {"token": said.guesses[0][0], "score": said.guesses[0][1]}
     return {**told, "scores": dict(said.guesses[:top])} if top > 1 else told
 

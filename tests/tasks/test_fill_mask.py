@@ -11,7 +11,9 @@ import pytest
 
 from automl.errors import DataError
 from automl.events import Finished
+from automl.serving.batch import label
 from automl.serving.predict import Predictor
+from automl.serving.rows import Row
 from automl.tasks import _masking as masking
 from automl.tasks._text import IGNORED, load_tokenizer
 from automl.tasks.fill_mask import TASK
@@ -197,10 +199,22 @@ def test_the_bundle_fills_a_mask_as_the_pipeline_of_its_card_does(rehearsed, pre
 @pytest.mark.slow
 def test_a_text_without_a_mask_or_with_several_is_refused(rehearsed):
     predictor = Predictor(rehearsed[1], "cpu")
-    with pytest.raises(DataError, match="a text has no mask"):
+    with pytest.raises(DataError, match="the text has no mask"):
         list(predictor.predict(["a text"]))
     with pytest.raises(DataError, match="several masks"):
         list(predictor.predict(["a [MASK] about [MASK]"]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("batch_size", [1, 2, 4])
+def test_the_row_of_a_file_that_lacks_a_mask_is_named(rehearsed, batch_size):
+    texts = ["a [MASK]", " ", "the [MASK]", "one [MASK]", "none"]
+    rows = [Row(f"a.csv:{line}", {"text": text}) for line, text in enumerate(texts, 2)]
+    with pytest.raises(DataError) as caught:
+        list(label(Predictor(rehearsed[1], "cpu"), rows, batch_size=batch_size))
+    (problem,) = caught.value.problems
+    assert problem.message.startswith("a.csv:6: the text has no mask")
+    assert problem.hint == "write [MASK] where the one word is missing"
 
 
 @pytest.mark.slow

@@ -7,7 +7,9 @@ import json
 import pytest
 
 from automl.errors import DataError
+from automl.serving.batch import label
 from automl.serving.predict import Predictor
+from automl.serving.rows import Row
 from automl.tasks.protein_classification import TASK
 from tests.tasks.rehearsal import load, rehearse
 from tests.tasks.sampled.protein_classification import proteins, tiny_esm
@@ -85,6 +87,7 @@ def test_from_rows_to_a_bundle_that_the_card_can_use(tmp_path, capsys):
     said = eval(capsys.readouterr().out)
     assert answers[0]["label"] == said[0]["label"]
     assert answers[0]["score"] == pytest.approx(said[0]["score"], abs=1e-5)
-    with pytest.raises(DataError, match="no amino acid"):
-        list(Predictor(bundle, "cpu").predict(["MK1"]))
+    rows = [Row("a.csv:2", {"sequence": "MKTA"}), Row("a.csv:3", {"sequence": "MK1"})]
+    with pytest.raises(DataError, match=r"a.csv:3: the sequence .text. holds '1'"):
+        list(label(Predictor(bundle, "cpu"), rows, batch_size=2))
     assert json.loads((bundle / "config.json").read_text())["model_type"] == "esm"
