@@ -141,8 +141,8 @@ PRIORS = (
 
 
 GENTLE_SOURCE = (
-    "sentence-transformers (2e-5), Gururangan et al. 2020 (1e-4); own runs: 3e-4 and 1e-4 cost "
-    "MiniLM-L6 what it knew"
+    "between sentence-transformers' 2e-5 and a classifier's 3e-4; own runs on MiniLM-L6, 1,600 pairs "
+    "of STS-B, one seed: Spearman .81 at 5e-5, .83 at 3e-4, .82 untrained"
 )
 
 
