@@ -141,8 +141,8 @@ PRIORS = (
 
 
 GENTLE_SOURCE = (
-    "between sentence-transformers' 2e-5 and a classifier's 3e-4; own runs on MiniLM-L6, 1,600 pairs "
-    "of STS-B, one seed: Spearman .81 at 5e-5, .83 at 3e-4, .82 untrained"
+    "between sentence-transformers' 2e-5 and a classifier's 3e-4; own runs on MiniLM-L6, 1,600 "
+    "pairs of STS-B, one seed: Spearman .81 at 5e-5, .83 at 3e-4, .82 untrained"
 )
 
 
