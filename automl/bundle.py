@@ -68,5 +68,7 @@ class BundleInfo:
     """``metrics`` if the most probable class, or a half, decided; empty where they do."""
     calibration_error: Mapping[str, float] = field(default_factory=dict)
     """Expected calibration error on test, ``after``, and ``before`` where it was calibrated."""
+    untrained: Mapping[str, float] = field(default_factory=dict)
+    """Test metrics of the base model as it came, where the task can be done with it."""
     schema: Literal["automl/bundle"] = "automl/bundle"
     version: int = 1

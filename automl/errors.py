@@ -77,6 +77,14 @@ class DataError(InputError):
     """The data is refused: unreadable, ambiguous columns, labels that do not add up."""
 
 
+class RowError(DataError):
+    """One of several rows to predict can't be read; ``row`` is its index among them."""
+
+    def __init__(self, problem: Problem | str, row: int) -> None:
+        self.row = row
+        super().__init__(problem)
+
+
 class CandidateError(InputError):
     """No candidate is left, or one named by the recipe cannot be found."""
 

@@ -155,6 +155,9 @@ class RunStarted:
     best: tuple[int, str, float] | None = None
     """Trial, candidate and value of the best of earlier runs."""
     time: float = 0.0
+    metric: str = ""
+    """The metric of the first objective: where the recipe names none, the data decides it."""
+    minimize: bool = False
     type: Literal["run_started"] = "run_started"
 
 

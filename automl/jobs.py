@@ -119,6 +119,8 @@ class ScoreSpec:
     """Least probability by class; empty: the most probable class, or a half."""
     temperature: float = 1.0
     """What the model's logits were divided by when it was calibrated."""
+    untrained: bool = False
+    """Whether the model is a candidate as it comes, which its task has yet to make its own."""
     schema: Literal["automl/score"] = "automl/score"
     version: int = 1
 

@@ -10,7 +10,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from automl import documents, events, jobs, machine, membership, preparation, processes, room
+from automl import (
+    documents,
+    events,
+    jobs,
+    machine,
+    membership,
+    preparation,
+    processes,
+    room,
+    tasks,
+)
 from automl.errors import DriftError, Interrupted, Problem, RunFolderError, StorageLost, StudyFailed
 from automl.events import RunEnded, RunEvent, RunStarted, StageBegan
 from automl.jobs import ModelRef
@@ -60,6 +70,8 @@ class RunResult:
     """What of a classifier was tuned on validation; null where nothing was to be."""
     plain: Mapping[str, float] = field(default_factory=dict)
     """Test metrics without thresholds; empty where there are none."""
+    untrained: jobs.SplitScore | None = None
+    """The winner's candidate as it came, where the task can be done with it."""
 
     @property
     def exit_code(self) -> int:
@@ -356,6 +368,7 @@ class _Run:
     def _search(self, opened: Study) -> tuple[Study, Outcome]:
         """Search as long as the budget lasts, on the study that was ``opened`` to look at."""
         floor = self._floor()
+        self._untrained()
         found = preparation.ground(self.compiled.plan, self._model_refs(), self.rundir, self.listen)
         study = self._ready(found, floor, opened)
         scheduler = preparation.scheduler(
@@ -377,6 +390,8 @@ class _Run:
                 scheduler.at_once,
                 _best_so_far(study),
                 time.time(),
+                found.plan.goal.metric,
+                found.plan.goal.direction == "minimize",
             )
         )
         return study, scheduler.run()
@@ -405,6 +420,19 @@ class _Run:
         value = found.metrics[plan.goal.metric]
         self.listen(StageBegan("floor", f"{plan.goal.metric} {value:.4f} on validation"))
         return value
+
+    def _untrained(self) -> None:
+        """Say how good each candidate is as it comes, where the task can be done with that."""
+        from automl.finish import data_refs, untrained
+
+        plan = self.compiled.plan
+        if not tasks.get(plan.task).untrained:
+            return
+        data, devices = data_refs(plan, self.rundir), tuple(gpu.id for gpu in machine.gpus())[:1]
+        for name, model in self._model_refs().items():
+            found = untrained(plan, model, data[name], self.rundir, devices).splits["validation"]
+            value = f"{plan.goal.metric} {found.metrics[plan.goal.metric]:.4f}"
+            self.listen(StageBegan("untrained", f"{name} as it comes: {value} on validation"))
 
     def _model_refs(self) -> dict[str, ModelRef]:
         return {
@@ -454,6 +482,7 @@ def _result(study: Study, rundir: RunDir, outcome: Outcome, finish: Finish | Non
         best=trials[best.number] if best else None,
         test=finish.score.splits["test"] if finish else None,
         floor=finish.floor.splits["test"] if finish else None,
+        untrained=finish.untrained.splits["test"] if finish and finish.untrained else None,
         checks=finish.checks if finish else (),
         bundle=rundir.bundle if finish and rundir.bundle.exists() else None,
         seconds=study.seconds,

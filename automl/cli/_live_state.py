@@ -54,6 +54,8 @@ class State:
             case events.RunStarted():
                 self.run, self.began, self.stage = event, time.monotonic(), "search"
                 self.best = event.best
+                self.metric = event.metric or self.metric
+                self.minimize = event.minimize if event.metric else self.minimize
             case events.StageBegan():
                 self.stage = f"{event.stage}: {event.detail}" if event.detail else event.stage
             case events.SearchProgressed():

@@ -158,6 +158,9 @@ def _scores(result: RunResult) -> Table:
     if result.plain:
         table.add_column("without thresholds", justify="right")
     table.add_column("floor", justify="right")
+    came = result.untrained
+    if came is not None:
+        table.add_column("untrained", justify="right")
     for name, value in result.test.metrics.items():
         interval = result.test.intervals.get(name)
         style = "bold" if name == result.goal.metric else None
@@ -167,6 +170,7 @@ def _scores(result: RunResult) -> Table:
             f"{interval.low:.4f} to {interval.high:.4f}" if interval else "",
             *([f"{result.plain[name]:.4f}"] if result.plain else []),
             f"{result.floor.metrics[name]:.4f}",
+            *([] if came is None else [f"{came.metrics[name]:.4f}"]),
             style=style,
         )
     return table
@@ -181,6 +185,14 @@ def _floor(console: Console, result: RunResult) -> None:
         console.print(
             f"[bold red]The floor, a model without a neural network, is as good or better on "
             f"{name}: ship that, or look at the data.[/bold red]"
+        )
+    if result.untrained is None:
+        return
+    gain = result.test.metrics[name] - result.untrained.metrics[name]
+    if (gain if result.goal.direction == "maximize" else -gain) <= 0:
+        console.print(
+            f"[bold red]The candidate as it comes, untrained, is as good or better on {name}: "
+            f"ship that, or search elsewhere.[/bold red]"
         )
 
 

@@ -37,12 +37,15 @@ def _facts(loaded: LoadedRecipe) -> dict[str, Any]:
     from automl.compiler import objectives
 
     recipe = loaded.recipe
-    goal = objectives.goal(loaded, tasks.get(recipe.task))
+    task = tasks.get(recipe.task)
+    goal = objectives.goal(loaded, task)
+    decided = task.narrow is None or objectives.wishes(recipe.objective)
     return {
         "name": recipe.name,
         "task": recipe.task,
         "models": len(recipe.models),
-        "objectives": {goal.metric: goal.direction, **goal.also},
+        # Where the recipe names none and the columns decide, nobody knows before the data is read.
+        "objectives": {goal.metric: goal.direction, **goal.also} if decided else {},
         "trials": recipe.budget.trials,
         "time": recipe.budget.time,
     }

@@ -120,6 +120,8 @@ class Terms:
     knobs: frozenset[str]
     """Hyperparameters that make sense for the task, besides the pace of training."""
     precision: str = "auto"
+    most_rate: float = float("inf")
+    """Learning rate that the task bears as a prior."""
     smaller: bool = False
     """Whether fewer layers are to be tried: for speed or size."""
     texts: int = 1
@@ -146,7 +148,7 @@ def candidate(
     family = str(model.config["model_type"])
     if terms.precision == "fp16" and family in OVERFLOWING:
         return Refusal(model.reference, f"a {family} overflows in fp16: write precision: bf16")
-    row = prior(family, inspection.parameters, terms.train_rows, terms.rate)
+    row = prior(family, inspection.parameters, terms.train_rows, terms.rate, terms.most_rate)
     parameters = _space(row, model, inspection, terms)
     size = variants.sizes(model, inspection.parameters)
     narrowed = variants.within(parameters, size, terms.limits)

@@ -143,6 +143,7 @@ def _candidates(
         room[0],
         task.knobs,
         loaded.recipe.devices.precision,
+        most_rate=task.most_rate,
         smaller=bool(objectives.quantities(objectives.goal(loaded, task))),
         texts=task.texts,
         words=task.auto_class in WORDS,

@@ -147,6 +147,46 @@ HYPERPARAMETERS = {
             "sqrt, to the root of them; tried only where a recipe asks for it",
             choices=("none", "balanced", "sqrt"),
         ),
+        Hyperparameter(
+            "embedding_pooling",
+            "choice",
+            "which tokens' states make an embedding: own is what the model's folder says, else all "
+            "tokens' mean, or a decoder's last; tried only where a recipe asks for it",
+            choices=("own", "mean", "cls", "lasttoken"),
+        ),
+        Hyperparameter(
+            "matryoshka",
+            "int",
+            "fewest first dimensions of an embedding that are to do alone, and twice as many, and "
+            "so on; 0 asks that of the whole embedding only",
+            0,
+            65536,
+        ),
+        Hyperparameter(
+            "temperature", "float", "what cosines are divided by in a contrastive loss", 1e-3, 1.0
+        ),
+        Hyperparameter(
+            "score_loss",
+            "choice",
+            "loss of pairs with scores: cosent, of their order, or cosine, of their cosines' error",
+            choices=("cosent", "cosine"),
+        ),
+        Hyperparameter(
+            "pair_loss",
+            "choice",
+            "loss of pairs that are alike or not: contrastive, or online, of the hard ones alone",
+            choices=("online", "contrastive"),
+        ),
+        Hyperparameter(
+            "mask_share", "float", "share of the words that are hidden in training", 0.01, 0.9
+        ),
+        Hyperparameter(
+            "whole_words",
+            "choice",
+            "whether all tokens of a word are hidden together in training",
+            choices=(False, True),
+            rule="must be true or false",
+        ),
     )
 }
 """By name, in the order of the search space: the method first, which the others depend on."""

@@ -11,7 +11,7 @@ from automl.compiler.hyperparameters import HYPERPARAMETERS, METHOD, Hyperparame
 from automl.compiler.priors import Prior
 from automl.plan import Parameter, Scalar
 from automl.recipe.schema import Range
-from automl.tasks import ADAPTING, CLASSIFIER, PREFERENCE, WEIGHTED
+from automl.tasks import ADAPTING, CLASSIFIER, MASKING, PREFERENCE, SIMILARITY, WEIGHTED
 from automl.tasks._layers import layers as layer_count
 from automl.tasks._pooling import pooling_choices
 
@@ -30,7 +30,7 @@ DROPOUTS = (
 """Configuration keys of families that put a dropout before their classifier."""
 
 
-OPTIONAL = CLASSIFIER | PREFERENCE | WEIGHTED
+OPTIONAL = CLASSIFIER | MASKING | PREFERENCE | SIMILARITY | WEIGHTED
 """Hyperparameters that not every task has."""
 TRAINED = ("full", *ADAPTING)
 """Methods that train layers: under which everything but the method itself is searched."""
@@ -45,8 +45,9 @@ APPLIES: Mapping[str, tuple[str, ...]] = {
     "layer_decay": ("full",),
 }
 """Hyperparameter → the methods it is one of, where not all of ``TRAINED``."""
-ON_REQUEST = WEIGHTED
-"""Hyperparameters that are part of a space only where the recipe asks for them: weights bend the
+ON_REQUEST = WEIGHTED | (SIMILARITY - {"temperature"}) | {"whole_words"}
+"""Hyperparameters that are part of a space only where the recipe asks for them: what is default
+does well, or they are a matter of what the model is for. Weights of classes bend the
 probabilities, and thresholds, which cost no trial, do most of what they can do."""
 
 
@@ -158,6 +159,7 @@ def _defaults(
     yield from _structure(prior, config, fewer_layers)
     yield from _regularisation(prior, config)
     yield from _preference(prior)
+    yield from _losses()
 
 
 def _pace(prior: Prior) -> Iterator[Parameter]:
@@ -241,6 +243,20 @@ def _preference(prior: Prior) -> Iterator[Parameter]:
         low, default, high = getattr(prior, name)
         source, when = priors.PREFERENCE_SOURCE, {"preference_loss": (loss,)}
         yield Parameter(name, "float", default, low, high, log=True, source=source, when=when)
+
+
+def _losses() -> Iterator[Parameter]:
+    """How embeddings are compared, and how much of texts is hidden."""
+    usual = "sentence-transformers' default"
+    yield _fixed("embedding_pooling", "own", usual)
+    yield _fixed("matryoshka", 0, usual)
+    yield Parameter(
+        "temperature", "float", 0.05, 0.02, 0.2, log=True, source="SimCSE, Gao et al. 2021"
+    )
+    yield _fixed("score_loss", "cosent", "sentence-transformers' training overview")
+    yield _fixed("pair_loss", "online", "sentence-transformers' training overview")
+    yield Parameter("mask_share", "float", 0.15, 0.15, 0.4, source="Wettig et al. 2023")
+    yield _fixed("whole_words", False, "Devlin et al. 2019")
 
 
 def _fewer(layers: int) -> tuple[int, ...]:

@@ -65,6 +65,7 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
     given, prepared = forms.prepare(loaded, task, given)
     roles = [role for role in task.roles if role.name in given["train"].column_names]
     found = {role.name: found[role.name] for role in roles if role.name in found}
+    task = tasks.narrowed(task, [role.name for role in roles])
     _check_labels(loaded, roles, found, given, reads)
     divided, notes = _divide(loaded, task, roles, given)
     _refuse_few(loaded, divided["train"].num_rows)

@@ -78,6 +78,8 @@ class Delivery:
     """Wall-clock seconds of the search over all its runs."""
     hardware: str
     choice: Choice = field(default_factory=Choice)
+    untrained: ScoreResult | None = None
+    """The winner's candidate as it came, where the task can be done with it."""
     tuned: CalibrateResult | None = None
     """What of a classifier was tuned on validation: ``model`` is calibrated by it already."""
 

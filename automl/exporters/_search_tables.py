@@ -33,7 +33,7 @@ def screening(delivery: Delivery) -> str:
 
 def ladder(delivery: Delivery) -> str:
     """What each step gained on validation: baseline, frozen encoder, fine-tuning, averaging."""
-    rows = [row for row in (_floor(delivery), _probe(delivery)) if row]
+    rows = [row for row in (_floor(delivery), _untrained(delivery), _probe(delivery)) if row]
     winner = delivery.winner
     found = delivery.choice.of(winner.number)
     if not winner.probe and winner.value is not None:
@@ -59,6 +59,14 @@ def _floor(delivery: Delivery) -> tuple[str, float, float | None] | None:
         return None
     value = split.metrics[delivery.plan.goal.metric]
     return f"Baseline: {plain(delivery.floor.description)}", value, delivery.floor.seconds
+
+
+def _untrained(delivery: Delivery) -> tuple[str, float, float | None] | None:
+    if delivery.untrained is None:
+        return None
+    value = delivery.untrained.splits["validation"].metrics[delivery.plan.goal.metric]
+    name = code(delivery.winner.configuration.candidate)
+    return f"{name} as it comes", value, delivery.untrained.seconds
 
 
 def _probe(delivery: Delivery) -> tuple[str, float, float | None] | None:

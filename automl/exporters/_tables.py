@@ -25,7 +25,11 @@ _WEAKEST, _STRONGEST = 12, 4
 
 
 def results(delivery: Delivery) -> str:
-    """Every metric on the test split with its interval, the floor's beside it."""
+    """Every metric on the test split with its interval, the floor's beside it.
+
+    And the base model's as it came, where it could do the task.
+    """
+    came = delivery.untrained.splits["test"].metrics if delivery.untrained else None
     won, floor = delivery.score.splits["test"], delivery.floor.splits["test"]
     known = [metric.name for metric in tasks.get(delivery.plan.task).metrics]
     ordered = [name for name in known if name in won.metrics]
@@ -42,10 +46,12 @@ def results(delivery: Delivery) -> str:
                 *([_value(without[name])] if without else []),
                 _value(floor.metrics.get(name)),
                 _interval(floor.intervals.get(name)),
+                *([] if came is None else [_value(came.get(name))]),
             )
         )
-    beside = ["Without thresholds"] if without else []
-    header = ("Metric", "This model", "95% interval", *beside, "Baseline", "95% interval")
+    header = ["Metric", "This model", "95% interval"]
+    header += ["Without thresholds"] if without else []
+    header += ["Baseline", "95% interval", *([] if came is None else ["Before training"])]
     return table(header, rows, right=range(1, len(header)))
 
 

@@ -13,6 +13,7 @@ from automl.compiler.limits import parse
 from automl.exporters import CheckResult, Delivery
 from automl.exporters._units import cost
 from automl.jobs import Interval
+from automl.plan import Goal
 
 Standing = Literal["above", "level", "below"]
 
@@ -31,6 +32,10 @@ class Verdict:
     floor: float
     standing: Standing
     missed: tuple[CheckResult, ...]
+    untrained: float | None = None
+    """What the base model reached before training, where the task can be done with it."""
+    gain: Standing | None = None
+    """How the winner stands against that."""
 
 
 def verdict(delivery: Delivery) -> Verdict:
@@ -39,12 +44,25 @@ def verdict(delivery: Delivery) -> Verdict:
     won, floor = delivery.score.splits["test"], delivery.floor.splits["test"]
     value, below = won.metrics[goal.metric], floor.metrics[goal.metric]
     interval = won.intervals.get(goal.metric)
-    ahead = value > below if goal.direction == "maximize" else value < below
-    standing: Standing = "above" if ahead else "below"
-    if ahead and interval is not None and interval.low <= below <= interval.high:
-        standing = "level"
     missed = tuple(check for check in delivery.checks if not check.passed)
-    return Verdict(goal.metric, value, interval, below, standing, missed)
+    came = delivery.untrained.splits["test"].metrics[goal.metric] if delivery.untrained else None
+    return Verdict(
+        goal.metric,
+        value,
+        interval,
+        below,
+        _standing(value, below, interval, goal),
+        missed,
+        came,
+        None if came is None else _standing(value, came, interval, goal),
+    )
+
+
+def _standing(value: float, other: float, interval: Interval | None, goal: Goal) -> Standing:
+    ahead = value > other if goal.direction == "maximize" else value < other
+    if ahead and interval is not None and interval.low <= other <= interval.high:
+        return "level"
+    return "above" if ahead else "below"
 
 
 def headline(delivery: Delivery) -> str:
@@ -54,9 +72,12 @@ def headline(delivery: Delivery) -> str:
     between = ""
     if found.interval is not None:
         between = f" (95% interval {found.interval.low:.3f} to {found.interval.high:.3f})"
+    before = (
+        "" if found.untrained is None else f", the base model as it comes {found.untrained:.3f}"
+    )
     return (
         f"{found.metric} {found.value:.3f}{between} on {rows:,} test rows that the search never saw"
-        f"; the baseline, {delivery.floor.description}, reaches {found.floor:.3f}."
+        f"; the baseline, {delivery.floor.description}, reaches {found.floor:.3f}{before}."
     )
 
 
@@ -74,6 +95,16 @@ def warnings(delivery: Delivery) -> tuple[str, ...]:
         said.append(
             f"Not clearly better than a simple baseline: {delivery.floor.description} reaches "
             f"{found.metric} {found.floor:.3f}, which lies within this model's 95% interval."
+        )
+    if found.gain == "below":
+        said.append(
+            f"Training did not help: the base model as it comes reaches {found.metric} "
+            f"{found.untrained:.3f}, this model {found.value:.3f}. Consider shipping that instead."
+        )
+    elif found.gain == "level":
+        said.append(
+            f"Not clearly better than before training: the base model as it comes reaches "
+            f"{found.metric} {found.untrained:.3f}, which lies within this model's 95% interval."
         )
     said += [
         f"{text}, the search's limit, is {cost(quantity, value)} for the model that leaves."

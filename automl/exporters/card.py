@@ -81,7 +81,7 @@ def metadata(delivery: Delivery) -> ModelCardData:
         base_model=origin(candidate) if candidate.source == "hub" else None,
         datasets=_hub_data(plan) or None,
         pipeline_tag=task.pipeline_tag,
-        library_name="peft" if delivery.keeps_adapter else "transformers",
+        library_name="peft" if delivery.keeps_adapter else task.library,
         tags=sorted({"automl", task.pipeline_tag, candidate.family}),
         metrics=sorted({_metric_type(name)[0] for name in delivery.score.splits["test"].metrics}),
         eval_results=_eval_results(delivery, task.pipeline_tag),

@@ -83,4 +83,5 @@ def bundle_info(delivery: Delivery) -> BundleInfo:
         thresholds=delivery.tuned.thresholds if delivery.tuned else None,
         without_thresholds=delivery.score.plain.get("test", {}),
         calibration_error=_errors(delivery),
+        untrained=delivery.untrained.splits["test"].metrics if delivery.untrained else {},
     )

@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from automl import tasks
 from automl.documents import write_bytes
 from automl.errors import AutoMLError
 from automl.exporters import Delivery, _adapter
@@ -64,6 +65,10 @@ class Safetensors:
         _write(
             folder / "tokenizer_config.json", _tokenizer_config(delivery.model, delivery.max_length)
         )
+        further = tasks.get(delivery.plan.task).files
+        for path, content in further(config, delivery.max_length).items() if further else ():
+            (folder / path).parent.mkdir(exist_ok=True)
+            _write(folder / path, content)
 
 
 EXPORTER = Safetensors()
@@ -124,5 +129,5 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
-def _write(path: Path, content: Mapping[str, Any]) -> None:
+def _write(path: Path, content: Any) -> None:
     write_bytes(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())

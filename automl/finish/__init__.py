@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Literal
 
 from automl import documents, machine, processes
@@ -41,6 +42,7 @@ __all__ = [
     "of_the_plan",
     "read",
     "summaries",
+    "untrained",
 ]
 
 
@@ -61,6 +63,8 @@ class Finish:
     """What of a classifier was tuned on validation; null where nothing was to be."""
     wishes: tuple[str, str] = ("never", "never")
     """What the recipe asked for then: ``export.calibration`` and ``export.thresholds``."""
+    untrained: ScoreResult | None = None
+    """The winner's candidate as it came, where the task can be done with it."""
     schema: Literal["automl/finish"] = "automl/finish"
     version: int = 1
 
@@ -113,6 +117,27 @@ def floor(plan: Plan, data: DataRef, rundir: RunDir, *, tuned: bool = False) -> 
     )
     documents.write(path, found)
     return found
+
+
+def untrained(
+    plan: Plan, model: ModelRef, data: DataRef, rundir: RunDir, devices: tuple[str, ...]
+) -> ScoreResult:
+    """Score a candidate as it comes, in a worker process, once per run folder.
+
+    As with the floor's, its test scores are shown at the end, and no decision is made by them.
+    """
+    path = rundir.finish / f"untrained-{model.id}.json"
+    if path.exists():
+        return documents.read(ScoreResult, path)
+    found = _scored(plan, model, data, rundir.job(f"untrained-{model.id}"), devices, untrained=True)
+    documents.write(path, found)
+    return found
+
+
+def _as_it_came(best: StudyTrial, rundir: RunDir) -> ScoreResult | None:
+    """Return the score of the winner's candidate before training, where it has one."""
+    path = rundir.finish / f"untrained-{best.configuration.candidate}.json"
+    return documents.read(ScoreResult, path) if path.exists() else None
 
 
 def conclude(
@@ -169,6 +194,7 @@ def conclude(
         hardware=machine.describe(),
         choice=choice(study, best, soup),
         tuned=tuned,
+        untrained=_as_it_came(best, rundir),
     )
     return _exported(delivery, len(best.evaluations), before, rundir, listen)
 
@@ -214,6 +240,20 @@ def _score(
     rundir: RunDir,
     devices: tuple[str, ...],
 ) -> ScoreResult:
+    return _scored(plan, model, data, rundir.job("score"), devices, base=base, tuned=tuned)
+
+
+def _scored(
+    plan: Plan,
+    model: ModelRef,
+    data: DataRef,
+    job: Path,
+    devices: tuple[str, ...],
+    *,
+    base: ModelRef | None = None,
+    tuned: CalibrateResult | None = None,
+    untrained: bool = False,
+) -> ScoreResult:
     spec = ScoreSpec(
         task=plan.task,
         model=model,
@@ -226,9 +266,10 @@ def _score(
         base=base,
         thresholds=tuned.by_class if tuned else {},
         temperature=tuned.temperature if tuned else 1.0,
+        untrained=untrained,
     )
     result: ScoreResult = processes.call(
-        spec, ScoreResult, rundir.job("score"), threads=spec.threads, devices=devices
+        spec, ScoreResult, job, threads=spec.threads, devices=devices
     )
     return result
 
@@ -253,6 +294,7 @@ def _exported(
         delivery.choice,
         delivery.tuned,
         _wishes(delivery.plan),
+        delivery.untrained,
     )
     if before is None or before.export_sha256 != finish.export_sha256 or not rundir.bundle.exists():
         listen(StageBegan("export", ", ".join(delivery.plan.export.formats)))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import chain, repeat, tee
+from dataclasses import replace
+from itertools import chain, islice, repeat, tee
 from typing import Any
 
-from automl.errors import DataError
+from automl.errors import DataError, RowError
 from automl.serving.output import Answer
 from automl.serving.predict import Predictor
 from automl.serving.rows import PAIR, TEXT, Row, nested, text, text_column
@@ -38,13 +39,25 @@ def label(
         (found for _, found in mine if found is not None), batch_size=batch_size, top=top
     )
     for row, found in theirs:
-        yield row, None if found is None else next(answers)
+        try:
+            answer = None if found is None else next(answers)
+        except RowError as error:
+            batch = chain([row], (later for later, held in theirs if held is not None))
+            where = next(islice(batch, error.row, None)).place
+            problems = (
+                replace(each, message=f"{where}: {each.message}") for each in error.problems
+            )
+            raise DataError(problems) from error
+        yield row, answer
 
 
 def _columns(
     predictor: Predictor, first: Row, column: str | None, pair: str | None
 ) -> dict[Role, str]:
-    """Return the columns of what the bundle was trained to be given, by role."""
+    """Return the columns of what the bundle was trained to be given, by role.
+
+    What may be left out is looked for by the names that it is known by.
+    """
     info = predictor.info
     roles = list(_roles(predictor, first, column))
     if pair is not None and len(roles) == 1:
@@ -58,6 +71,8 @@ def _columns(
         trained = info.columns.get(role.name, role.name)
         usual = (role.name, *role.conventional)
         taken = list(found.values())
+        if role.asked == "optional" and not wanted and not {trained, *usual} & set(first.columns):
+            continue
         found[role] = text_column(first, wanted, trained, usual, taken=taken, option=option)
     return found
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import TextIOWrapper
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -44,12 +45,25 @@ def write(
 ) -> Iterator[Answer]:
     """Write each answer, whose keys are ``says``, to ``stream`` as soon as it is there; yield it.
 
-    ``format`` is one of ``FORMATS``. With ``top`` above 1, jsonl has an object of class → score,
-    csv further pairs of columns ``label_2``, ``score_2``. Raises DataError naming the row whose
-    columns do not go with the first row's.
+    Where answers have some of them only, the first one decides. ``format`` is one of ``FORMATS``.
+    With ``top`` above 1, jsonl has an object of class → score, csv further pairs of columns
+    ``label_2``, ``score_2``. Raises DataError naming the row whose columns do not go with the
+    first row's.
     """
+    answers, says = _said(answers, says)
     made = _jsonl(answers, stream, says) if format == "jsonl" else _csv(answers, stream, top, says)
     yield from made
+
+
+def _said(answers: Iterable[Answer], says: Sequence[str]) -> tuple[Iterable[Answer], Sequence[str]]:
+    """Return the answers, and which of ``says`` they have: what the first one has that is one."""
+    stream, begun = iter(answers), []
+    for each in stream:
+        begun.append(each)
+        if each[1] is not None:
+            says = [key for key in says if key in each[1]]
+            break
+    return chain(begun, stream), says
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any, TypedDict
 
 from automl import documents, tasks
 from automl.bundle import INFO, BundleInfo
-from automl.errors import DataError, InputError, Problem
+from automl.errors import DataError, InputError, Problem, RowError
 from automl.rundir import RunDir
 from automl.serving import base
 from automl.tasks import Columns, Role, _loading
@@ -64,8 +64,8 @@ class Predictor:
 
         A row is a text, or the values of the task's roles by name (a ``Pair``, say). A batch is
         padded to its longest row, which moves scores in the seventh digit. ``top`` above 1 adds
-        the scores of that many classes, the most probable first. Raises DataError for a row that
-        the task can't read.
+        the scores of that many classes, the most probable first. Raises RowError for a row that
+        the task can't read, counted within its batch.
         """
         several = iter(rows)
         while batch := list(islice(several, batch_size)):
@@ -85,7 +85,8 @@ class Predictor:
         if task.prepare is not None:
             prepared = task.prepare(columns)
             if prepared.malformed:
-                raise DataError(prepared.malformed[0].rule)
+                first = prepared.malformed[0]
+                raise RowError(Problem(first.rule, hint=first.hint), first.row)
             columns = prepared.columns
         encoded = task.encode(columns, self._tokenizer, self.info.max_length, labels)
         names = list(encoded)

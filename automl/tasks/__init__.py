@@ -43,6 +43,8 @@ class Role:
     """Whether a text, or what is nested, is what the model is to say; classes and numbers are."""
     instead_of: str = ""
     """The required role that is not needed where this one is there: ``prepare`` can do without."""
+    asked: Literal["always", "optional", "never"] = "always"
+    """Whether rows to predict must hold it, may hold it, or don't: it is for training alone."""
 
     @property
     def is_target(self) -> bool:
@@ -90,6 +92,12 @@ WEIGHTED = frozenset({"class_weights"})
 
 PREFERENCE = frozenset({"preference_loss", "beta", "odds_weight"})
 """Hyperparameters of a task that learns which of two answers is preferred."""
+SIMILARITY = frozenset(
+    {"embedding_pooling", "matryoshka", "temperature", "score_loss", "pair_loss"}
+)
+"""Hyperparameters of a task that compares embeddings."""
+MASKING = frozenset({"mask_share", "whole_words"})
+"""Hyperparameters of a task that hides parts of texts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +144,16 @@ class Task:
     """Validation rows that a trial predicts at each evaluation; null: all."""
     scored_rows: int | None = None
     """Rows of a split that a finished model and the floor are scored on, the first; null: all."""
+    untrained: bool = False
+    """Whether a candidate can do it as it comes: then that is measured too, and must be beaten."""
+    most_rate: float = float("inf")
+    """Learning rate above which a candidate is prone to lose what it knows of the task already; the
+    family's prior holds below it."""
+    library: str = "transformers"
+    """What the hub is told to load a bundle with."""
+    narrow: Callable[[Collection[str]], Task] | None = None
+    """The roles that rows have → the task with the metrics, the objective and the hyperparameters
+    that go with them; its name stays. Left alone, the task lists those of all forms."""
 
     encode: Callable[[Columns, PreTrainedTokenizerBase, int, Labels], dict[str, list[Any]]]
     """(columns, tokenizer, max_length, labels) → model inputs by name, a list each, unpadded, cut
@@ -169,14 +187,16 @@ class Task:
     take ``thresholds``: the least probability from which a class is predicted, by class (one of
     two)."""
     says: tuple[str, ...] = ("label", "score")
-    """The keys of an answer, in the order in which they are shown."""
+    """The keys of an answer, in the order in which they are shown. Where what is asked decides what
+    is said, an answer has some of them."""
     collator: Callable[[PreTrainedTokenizerBase], Callable[[list[Any]], Any]] = _defaults.padder
     """tokenizer → what turns encoded rows into a padded batch of tensors."""
-    training_collator: Callable[[PreTrainedTokenizerBase, int], Callable[[list[Any]], Any]] | (
-        None
+    training_collator: (
+        Callable[[PreTrainedTokenizerBase, int, Mapping[str, Scalar]], Callable[[list[Any]], Any]]
+        | None
     ) = None
-    """(tokenizer, seed) → the same for training, where rows are changed at random: a function of
-    the seed, the row and the attribute ``epoch``, which is set before each pass."""
+    """(tokenizer, seed, hyperparameters) → the same for training, where rows are changed at random:
+    a function of the seed, the row and the attribute ``epoch``, which is set before each pass."""
     infer: Callable[[Any, dict[str, Any]], Iterable[Any]] = _defaults.logits
     """(model, inputs) → an output for each row of a batch, on the CPU."""
     decode: Callable[[Sequence[Any], Any, Columns, PreTrainedTokenizerBase, Labels], Any] = (
@@ -212,6 +232,8 @@ class Task:
     what of the model's settings is chosen by them (a threshold) was; it is kept with the model."""
     lengths: Callable[[Mapping[str, Sequence[Any]]], list[int]] = _defaults.lengths
     """encoded rows → tokens that ``max_length`` limits, by row."""
+    files: Callable[[Mapping[str, Any], int], Mapping[str, Any]] | None = None
+    """(config.json, max_length) → further JSON files of a bundle, by path within it."""
     prepare: Callable[[Columns], Prepared] | None = None
     """What becomes of the columns read before they are stored: checked, brought to one form."""
     pick: Callable[[Sequence[str], Mapping[str, str]], Mapping[str, str]] | None = None
@@ -267,6 +289,11 @@ def deciding(task: Task, thresholds: Mapping[str, float]) -> Task:
         answers=by_them(task.answers),
         usage=by_them(task.usage),
     )
+
+
+def narrowed(task: Task, roles: Collection[str]) -> Task:
+    """Return the task for rows with these roles."""
+    return task if task.narrow is None else task.narrow(roles)
 
 
 def names() -> tuple[str, ...]:

@@ -22,6 +22,7 @@ LAYERED: Mapping[str, str] = {
     "distilbert": "n_layers",
     "electra": "num_hidden_layers",
     "ernie": "num_hidden_layers",
+    "esm": "num_hidden_layers",
     "gemma": "num_hidden_layers",
     "gpt2": "n_layer",
     "gpt_neox": "num_hidden_layers",

@@ -102,7 +102,9 @@ def load_model(
     """
     config = load_config(path, hyperparameters, trust_remote_code, settings)
     model, new = load_weights(auto_class, path, config, trust_remote_code)
-    excused = {key for key in new if new_head and _in_head(key, model.base_model_prefix)}
+    # Of a model without a head, parts are not named after the whole.
+    prefix = "" if model.base_model is model else model.base_model_prefix
+    excused = {key for key in new if new_head and _in_head(key, prefix)}
     if lost := sorted(new - excused):
         raise missing(lost)
     _pooling.pool(model, str(hyperparameters.get("pooling", _pooling.STOCK)))

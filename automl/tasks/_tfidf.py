@@ -5,7 +5,7 @@ Knows rows by role; no neural network, no tokenizer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from automl.tasks._text import texts
@@ -32,16 +32,18 @@ def log_probabilities(
     labels: Sequence[str],
     seed: int,
     roles: Sequence[str] = ("text",),
+    make: Callable[[int], Any] | None = None,
 ) -> dict[str, np.ndarray]:
     """Fit on ``train`` (``roles`` and label) and return log-probabilities by name of ``others``.
 
-    Of several texts a row, each is counted by itself. Arrays are float32 (rows, classes) in
+    Of several texts a row, each is counted by itself, by what ``make`` makes for so many rows: by
+    default words and characters. Arrays are float32 (rows, classes) in
     ``labels``' order. Raises ValueError from scikit-learn when train holds fewer than two classes.
     """
     import numpy as np
     from sklearn.linear_model import LogisticRegression
 
-    vectorisers = {role: _vectoriser(len(train[role])) for role in roles}
+    vectorisers = {role: (make or _vectoriser)(len(train[role])) for role in roles}
     features = _beside(v.fit_transform(texts(train[role])) for role, v in vectorisers.items())
     classifier = LogisticRegression(
         C=INVERSE_REGULARISATION, max_iter=200, tol=1e-3, random_state=seed
@@ -133,6 +135,25 @@ def preferences(
     }
 
 
+def weighed(
+    train: Mapping[str, Sequence[Any]],
+    others: Mapping[str, Mapping[str, Sequence[Any]]],
+    roles: Sequence[str],
+) -> dict[str, list[Any]]:
+    """Return TF-IDF of length 1, by name of ``others`` a sparse matrix for each of ``roles``.
+
+    One vocabulary for all texts, that of ``train``.
+    """
+    from sklearn.preprocessing import normalize
+
+    known = [text for role in roles for text in texts(train[role])]
+    vectoriser = _vectoriser(len(known)).fit(known)
+    return {
+        name: [normalize(vectoriser.transform(texts(rows[role]))) for role in roles]
+        for name, rows in others.items()
+    }
+
+
 def _features(
     train: Mapping[str, Sequence[Any]],
     others: Mapping[str, Mapping[str, Sequence[Any]]],
@@ -170,14 +191,25 @@ def _beside(parts: Iterable[Any]) -> Any:
     return hstack(list(parts), format="csr").astype(np.float32)
 
 
+def letters(rows: int) -> Any:
+    """Return what counts one to three letters in a row, for ``rows`` sequences without words."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    return TfidfVectorizer(analyzer="char", ngram_range=(1, 3), **_settings(rows))
+
+
 def _vectoriser(rows: int) -> Any:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import FeatureUnion
 
-    settings = {"sublinear_tf": True, "max_features": FEATURES, "min_df": 2 if rows > 2000 else 1}
+    settings = _settings(rows)
     return FeatureUnion(
         [
             ("words", TfidfVectorizer(ngram_range=(1, 2), token_pattern=r"\S+", **settings)),
             ("characters", TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), **settings)),
         ]
     )
+
+
+def _settings(rows: int) -> dict[str, Any]:
+    return {"sublinear_tf": True, "max_features": FEATURES, "min_df": 2 if rows > 2000 else 1}

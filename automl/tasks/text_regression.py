@@ -115,7 +115,8 @@ def _targets(columns: Columns, labels: Labels) -> np.ndarray:
 def _score(predicted: np.ndarray, targets: np.ndarray, labels: Labels) -> dict[str, float]:
     """Return every metric; correlations with constants are 0."""
     import numpy as np
-    from scipy.stats import rankdata
+
+    from automl.tasks import _correlation
 
     said, true = predicted.reshape(-1).astype(np.float64), targets.astype(np.float64)
     error = said - true
@@ -124,15 +125,9 @@ def _score(predicted: np.ndarray, targets: np.ndarray, labels: Labels) -> dict[s
         "r2": 1 - float((error**2).sum()) / spread if spread else 0.0,
         "rmse": float(np.sqrt((error**2).mean())),
         "mae": float(np.abs(error).mean()),
-        "pearson": _correlation(said, true),
-        "spearman": _correlation(rankdata(said), rankdata(true)),
+        "pearson": _correlation.pearson(said, true),
+        "spearman": _correlation.spearman(said, true),
     }
-
-
-def _correlation(one: np.ndarray, other: np.ndarray) -> float:
-    left, right = one - one.mean(), other - other.mean()
-    size = float((left**2).sum() * (right**2).sum()) ** 0.5
-    return float((left * right).sum()) / size if size else 0.0
 
 
 def _report(

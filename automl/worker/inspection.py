@@ -135,7 +135,7 @@ def _try(task: Task, model: Any, tokenizer: Any, rows: list[dict[str, Any]]) -> 
     """Raise CandidateError when a step's forward pass gives no finite loss."""
     model.eval()
     learn = task.training_collator
-    collate = task.collator(tokenizer) if learn is None else learn(tokenizer, 0)
+    collate = task.collator(tokenizer) if learn is None else learn(tokenizer, 0, {})
     with torch.no_grad():
         loss = models.loss(task, model, collate(rows))
     if loss is None or not bool(torch.isfinite(loss)):

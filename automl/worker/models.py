@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,12 @@ def tokenizer(task: Task, model: ModelRef, data: DataRef) -> Any:
         return cache.read_columns(Path(data.tables["train"]), SAMPLE_ROWS)
 
     return _loading.adapted(task, model.path, model.trust_remote_code, rows)[0]
+
+
+def untrained(task: Task, model: ModelRef, labels: Sequence[str], device: torch.device) -> Any:
+    """Return a candidate as training begins with it, ready to predict on ``device``."""
+    torch.manual_seed(0)
+    return task.build(model.path, labels, {}, model.trust_remote_code).to(device).eval()
 
 
 def trained(task: Task, model: ModelRef, device: torch.device) -> Any:

@@ -1,4 +1,4 @@
-"""The score job: predicts splits with a trained model, in float32, and scores them."""
+"""The score job: predicts splits with a model, trained or not, in float32, and scores them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,10 @@ def score(spec: ScoreSpec) -> ScoreResult:
     task, labels = tasks.get(spec.task), spec.data.labels
     deciding = tasks.deciding(task, spec.thresholds)
     chosen = device.select(spec.devices)
-    model = models.trained(task, spec.model, chosen)
+    if spec.untrained:
+        model = models.untrained(task, spec.model, labels, chosen)
+    else:
+        model = models.trained(task, spec.model, chosen)
     tokenizer = load_tokenizer(spec.model.path, spec.model.trust_remote_code)
     limit = models.reach(model, tokenizer, spec.data.max_length)
     collate = task.collator(tokenizer)

@@ -162,7 +162,7 @@ def assemble(
         arguments,
         rows["train"],
         sampler,
-        collate if learn is None else learn(tokenizer, spec.seed),
+        collate if learn is None else learn(tokenizer, spec.seed, spec.hyperparameters),
         conduct,
         injected,
         _factors(model, spec),

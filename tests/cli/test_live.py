@@ -41,6 +41,17 @@ def test_state_adds_up():
     assert state.ended == {"failed": 1, "complete": 1}
 
 
+def test_where_the_data_decides_what_is_optimised_the_run_says_so():
+    state = State("spearman", minimize=False)
+    began = events.RunStarted("a", 0, 4, None, 1, metric="perplexity", minimize=True)
+    state.take(began)
+    state.take(events.TrialStarted(1, "small", {}, 1, "cpu"))
+    for number, value in enumerate((9.0, 8.0, 8.5), 1):
+        said = events.Reported(number, number, number, {"perplexity": value}, 1.0, True)
+        state.take(events.TrialSaid(1, said))
+    assert state.best == (1, "small", 8.0)
+
+
 def test_best_of_earlier_runs_stays_the_best_until_it_is_beaten():
     state = State("macro_f1", minimize=False)
     state.take(events.RunStarted("a", 1, 4, None, 1, (0, "small", 0.9)))

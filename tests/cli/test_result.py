@@ -54,6 +54,16 @@ def test_the_winner_is_shown_by_the_mean_of_its_seeds(capsys, delivery):
     assert "the search ended: all 12 trials have been made" in text
 
 
+def test_a_candidate_as_good_untrained_is_said_in_red(capsys, delivery):
+    test = delivery.score.splits["test"]
+    assert "untrained" not in screen(capsys, result(delivery))
+    text = screen(capsys, result(delivery, untrained=test))
+    assert "The candidate as it comes, untrained, is as good or better on macro_f1" in text
+    fine = screen(capsys, result(delivery, untrained=delivery.floor.splits["test"]))
+    assert "untrained" in fine
+    assert "as it comes" not in fine
+
+
 def test_repeats_that_did_better_do_not_flatter(capsys, delivery):
     (first, *_) = delivery.choice.confirmed
     lucky = (replace(first, values=(0.8, 0.9)),)

@@ -11,6 +11,8 @@ from automl.compiler.hyperparameters import HYPERPARAMETERS
 from automl.compiler.portfolio import portfolio
 from automl.compiler.priors import PRIORS, prior
 from automl.compiler.space import (
+    ON_REQUEST,
+    OPTIONAL,
     Entry,
     batch_sizes,
     faults,
@@ -20,7 +22,7 @@ from automl.compiler.space import (
 )
 from automl.plan import Parameter
 from automl.recipe.schema import Range
-from automl.tasks import PREFERENCE
+from automl.tasks import MASKING, PREFERENCE, SIMILARITY
 from automl.tasks._seq2seq import KNOBS
 
 BERT: dict[str, object] = {
@@ -56,11 +58,15 @@ def adapted(wishes: dict[str, Entry], **more: Any) -> tuple[Parameter, ...]:
 
 
 def test_the_space_names_every_hyperparameter() -> None:
-    every = adapted({"method": ["full", "lora"], "class_weights": "sqrt"}, smaller=True)
-    known = [name for name in HYPERPARAMETERS if name not in PREFERENCE]
-    assert list(dict.fromkeys(each.name for each in every)) == known
-    whole = made({"class_weights": "sqrt"}, smaller=True)
-    assert list(whole) == [name for name in known if name not in ADAPTERS]
+    asked = {name: (HYPERPARAMETERS[name].choices or (0,))[0] for name in ON_REQUEST}
+    every = adapted({"method": ["full", "lora"], **asked}, smaller=True, knobs=OPTIONAL)
+    assert list(dict.fromkeys(each.name for each in every)) == list(HYPERPARAMETERS)
+
+
+def test_a_classifiers_space_names_nothing_of_other_tasks_nor_of_other_methods() -> None:
+    theirs = PREFERENCE | SIMILARITY | MASKING | ADAPTERS
+    whole = made({"class_weights": "sqrt", "temperature": 0.1, "whole_words": True}, smaller=True)
+    assert list(whole) == [name for name in HYPERPARAMETERS if name not in theirs]
     assert "class_weights" not in made({}, smaller=True)
 
 
@@ -131,6 +137,23 @@ def test_a_model_without_room_takes_no_adapters() -> None:
 def test_a_task_that_cannot_be_probed_can_still_train_adapters() -> None:
     found = {p.name: p for p in adapted({"method": ["full", "lora", "probe"]}, knobs=frozenset())}
     assert found["method"].choices == ("full", "lora")
+
+
+def test_how_embeddings_are_made_is_searched_only_where_the_recipe_asks_for_it() -> None:
+    def names(wishes: dict[str, Entry]) -> set[str]:
+        return {each.name for each in space(SMALL, BERT, wishes, knobs=SIMILARITY)} & SIMILARITY
+
+    assert names({}) == {"temperature"}
+    assert names({"matryoshka": [0, 64], "score_loss": "cosine"}) == {
+        "temperature", "matryoshka", "score_loss",
+    }  # fmt: skip
+
+
+def test_a_task_may_bear_less_than_the_familys_learning_rate() -> None:
+    bears = prior("bert", 22_000_000, 10_000, most_rate=5e-5)
+    assert (SMALL.learning_rate, bears.learning_rate) == (3e-4, 5e-5)
+    assert bears.source != SMALL.source
+    assert prior("bert", 100_000_000, 10_000, most_rate=5e-5) == prior("bert", 100_000_000, 10_000)
 
 
 def test_everything_but_the_method_is_searched_under_full_training_alone() -> None:

@@ -119,6 +119,29 @@ def test_a_floor_within_the_interval_is_not_beaten_clearly(delivery):
     assert "Not clearly better" in warnings(near)[0]
 
 
+def test_training_that_did_not_help_is_said_with_what_there_was_before(delivery, tmp_path):
+    in_vain = replace(delivery, untrained=delivery.score)
+    found = verdict(in_vain)
+    assert (found.gain, found.untrained) == ("below", found.value)
+    assert any(
+        said.startswith("Training did not help: the base model") for said in warnings(in_vain)
+    )
+    assert f"the base model as it comes {found.value:.3f}" in headline(in_vain)
+    card = written(in_vain, tmp_path / "bundle")
+    assert "| Before training |" in card
+    assert "as it comes |" in card
+
+
+def test_a_base_model_within_the_interval_is_not_beaten_clearly(delivery):
+    metric = delivery.plan.goal.metric
+    test = delivery.score.splits["test"]
+    close = replace(test, metrics={**test.metrics, metric: test.intervals[metric].low + 1e-6})
+    near = replace(delivery, untrained=replace(delivery.score, splits={"test": close}))
+    assert verdict(near).gain == "level"
+    assert any("Not clearly better than before training" in said for said in warnings(near))
+    assert warnings(replace(delivery, untrained=delivery.floor)) == ()
+
+
 def test_for_a_metric_to_minimise_less_is_better(delivery):
     goal = replace(delivery.plan.goal, direction="minimize")
     assert verdict(replace(delivery, plan=replace(delivery.plan, goal=goal))).standing == "below"

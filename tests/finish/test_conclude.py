@@ -7,8 +7,10 @@ from dataclasses import replace
 
 import pytest
 
-from automl.finish import conclude, read
+from automl.finish import conclude, data_refs, read, untrained
+from automl.jobs import ModelRef
 from automl.search.study import Evaluation, Study
+from tests.finish.conftest import BASE
 
 pytestmark = pytest.mark.slow
 RECIPE = "recipe: 1\nname: study\n"
@@ -78,6 +80,23 @@ def _a_new_winner_is_scored(plan, rundir, save):
     finish, heard = ended(alone, rundir)
     assert finish.trial == trial.number
     assert heard[0] == f"score: trial {trial.number} on the test split, once"
+
+
+def test_a_candidate_is_scored_as_it_comes_once_and_shown_beside_the_winner(
+    rundir, plan, finished, save
+):
+    alone = replace(plan, search=replace(plan.search, soup=False))
+    study = finished(0.80, plan=alone)
+    save(rundir, 0, 0)
+    ref, data = ModelRef("small", str(BASE)), data_refs(alone, rundir)["small"]
+    came = untrained(alone, ref, data, rundir, ())
+    assert came.splits["test"].rows == alone.data.rows["test"]
+    assert untrained(alone, replace(ref, path="gone"), data, rundir, ()) == came
+    finish, _ = ended(study, rundir)
+    assert finish.untrained == read(rundir).untrained == came
+    info = json.loads((rundir.bundle / "automl.json").read_bytes())
+    assert info["untrained"] == dict(came.splits["test"].metrics)
+    assert "Before training" in (rundir.bundle / "README.md").read_text()
 
 
 def test_an_average_that_does_not_help_is_not_taken_and_a_broken_one_is_said(

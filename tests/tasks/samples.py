@@ -28,7 +28,7 @@ class Sample:
     model: Callable[[Path], Path] = field(default=lambda scratch: TINY_BERT)
     """An empty folder → the model's; only the tokenizer and pretrained weights matter."""
     asked: Mapping[str, Sequence[Any]] | None = None
-    """What a bundle would be given, where that is not these rows."""
+    """Rows as a person asks of them, where that is not as they are learnt from."""
 
 
 def by_kind(task: Task) -> Sample:
