@@ -40,8 +40,8 @@ def reliability(delivery: Delivery) -> bytes | None:
     many = "decisions" if several else "rows"
     caption(
         figure,
-        f"{count:,} {many} in bins of equal width; the larger a dot, the more of them (pale: under "
-        f"{_ENOUGH}). On the dashed line, probabilities are what they say.",
+        f"{count:,} {many} in bins of equal width. Larger dots are more of them, pale ones under "
+        f"{_ENOUGH}. True probabilities lie on the dashed line.",
     )
     axes.tick_params(color=MUTED)
     return png(figure)

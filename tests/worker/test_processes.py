@@ -48,9 +48,10 @@ def ended(pid):
 
 
 def test_two_processes_pause_at_one_step_and_end_as_if_they_had_not(bench, fault):
-    unbroken = bench.trial("unbroken", processes=2)
+    weighted = {"class_weights": "balanced", "label_smoothing": 0.1}
+    unbroken = bench.trial("unbroken", processes=2, hyperparameters=weighted)
     assert start(unbroken, 2).wait() == 0, unbroken.log.read_text()
-    paused = bench.trial("paused", processes=2)
+    paused = bench.trial("paused", processes=2, hyperparameters=weighted)
     fault("pause@step=8,once,trial=0")
     assert start(paused, 2).wait() == 0, paused.log.read_text()
     assert isinstance(bench.events(paused)[-1], Paused)
@@ -65,7 +66,7 @@ def test_two_processes_pause_at_one_step_and_end_as_if_they_had_not(bench, fault
     weights = [(t.best / "model.safetensors").read_bytes() for t in (paused, unbroken)]
     assert weights[0] == weights[1]
     # One process sees the same rows in the same batches: what it reports differs by dropout alone.
-    alone = bench.trial("alone", number=1)
+    alone = bench.trial("alone", number=1, hyperparameters=weighted)
     assert bench.run(alone) == 0
     for one, two in zip(bench.scores(alone), bench.scores(unbroken), strict=True):
         assert one[:3] == two[:3]
