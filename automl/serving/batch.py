@@ -109,12 +109,19 @@ def _is_there(role: Role, first: Row, trained: Mapping[str, str]) -> bool:
 
 
 def _input(row: Row, columns: Mapping[Role, str]) -> dict[str, Any] | None:
-    """Return the row's values by role; None where one of its texts is empty."""
+    """Return the row's values by role; None where one of its texts is empty.
+
+    Of several that stand in for one, some may be empty, but not all.
+    """
     found = {role.name: _value(row, role, column) for role, column in columns.items()}
     for role in columns:
         if role.kind == "json" and not role.required and found[role.name] is None:
             found[role.name] = '""'
-    return None if None in found.values() else found
+    several = [role.name for role in columns if role.instead_of]
+    if several and all(found[name] is None for name in several):
+        return None
+    needed = (value for name, value in found.items() if name not in several)
+    return None if any(value is None for value in needed) else found
 
 
 def _value(row: Row, role: Role, column: str) -> Any:

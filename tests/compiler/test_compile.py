@@ -55,6 +55,15 @@ def test_a_check_of_a_class_that_the_data_lacks_is_refused(recipe, folder: Path)
     assert caught.value.problems[0].hint == "did you mean 'billing'?"
 
 
+def test_a_check_of_entities_names_their_type_and_not_a_tag(recipe, folder: Path) -> None:
+    rows = [f"Ada{n} B-PER\nsaw O\nOslo{n} B-LOC\n\n" for n in range(40)]
+    (folder / "names.conll").write_text("".join(rows))
+    lines = ("task: token-classification", "data: {train: names.conll, seed: 1}")
+    with pytest.raises(RecipeError, match="the data has no class 'B-PER'") as caught:
+        compiled(recipe(*lines, 'checks: ["recall[B-PER] >= 0.5"]'), folder)
+    assert caught.value.problems[0].hint == "did you mean 'PER'?"
+
+
 def test_a_model_that_is_missing_is_an_error_and_not_a_refusal(
     recipe, hub: HubServer, folder
 ) -> None:

@@ -114,6 +114,8 @@ def test_a_mistake_is_named_at_its_place(recipe, line: str, message: str, hint: 
         ('checks: ["recall[any class] >= 0.5", log_loss < 2]',),
         ("export: {push_to_hub: acme/bundle}",),
         ("search: {space: {epochs: 3, schedule: [linear, constant]}}",),
+        ("task: token-classification", 'checks: [f1 >= 0.5, "recall[PER] >= 0.5"]'),
+        ("task: question-answering", 'checks: ["recall[without an answer] >= 0.5"]'),
     ],
 )
 def test_a_sound_recipe_has_no_problems(recipe, lines: tuple[str, ...]) -> None:

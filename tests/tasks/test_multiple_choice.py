@@ -158,6 +158,11 @@ def test_choices_are_found_in_files_of_any_form(bundle: Path) -> None:
     ((_, found),) = label(predictor, [Row("a:1", forms[2])])
     (three,) = predictor.predict([{"question": "Which?", "choices": ["red", "green", "other"]}])
     assert found == three
+    fewer = {**forms[2], "choice2": ""}
+    ((_, found),) = label(predictor, [Row("a.csv:2", fewer)], top=2)
+    assert found == expected
+    nothing = {name: "" if name != "question" else "Which?" for name in fewer}
+    assert [answer for _, answer in label(predictor, [Row("a.csv:3", nothing)])] == [None]
 
 
 def test_the_floor_finds_the_choice_that_is_like_the_question() -> None:
