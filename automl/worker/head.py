@@ -88,6 +88,7 @@ def straighten(model: Any, name: str, inputs: Inputs) -> bool:
 
 def install(model: Any, name: str, fitted: Linear) -> None:
     """Put the regression's weights into the layer; its shape and bias must be the layer's."""
+    sharding.let_go(model)
     layer = model.get_submodule(name)
     sharding.put(layer.weight, torch.from_numpy(fitted.weight))
     if fitted.bias is not None:

@@ -15,7 +15,7 @@ import torch.distributed as dist
 from safetensors.torch import load_file
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
-from torch.distributed.fsdp import fully_shard
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.tensor import DTensor, distribute_tensor
 
 
@@ -36,8 +36,18 @@ def shard(model: Any, device: torch.device) -> None:
 
 
 def is_sharded(model: Any) -> bool:
-    """Return whether the model's parameters are divided over ranks."""
-    return isinstance(next(model.parameters()), DTensor)
+    """Return whether the model's parameters are divided over ranks, gathered just now or not."""
+    return isinstance(model, FSDPModule)
+
+
+def let_go(model: nn.Module) -> None:
+    """Keep no parameter gathered: a forward pass leaves some so, and what is written there is lost.
+
+    Nothing happens to a model that is not sharded.
+    """
+    for module in model.modules():
+        if isinstance(module, FSDPModule):
+            module.reshard()
 
 
 def whole(value: Any) -> Any:
@@ -59,6 +69,7 @@ def whole(value: Any) -> Any:
 
 def weights(model: nn.Module) -> dict[str, torch.Tensor]:
     """Return the whole weights by name, tied ones once. All ranks must call this together."""
+    let_go(model)
     firsts = {name for name, _ in model.named_parameters()}
     every = {name for name, _ in model.named_parameters(remove_duplicate=False)}
     found: dict[str, torch.Tensor] = whole(
@@ -73,6 +84,7 @@ def weights(model: nn.Module) -> dict[str, torch.Tensor]:
 
 def load_weights(model: nn.Module, file: Path) -> None:
     """Load whole weights into a sharded model; RuntimeError when any is missing or unexpected."""
+    let_go(model)
     given = load_file(str(file))
     own = model.state_dict()
     tied = {name for name, _ in model.named_parameters(remove_duplicate=False)}
@@ -95,7 +107,10 @@ def divided_states(states: Mapping[str, Any], optimizer: Any) -> dict[str, Any]:
 
 
 def put(parameter: torch.Tensor, values: torch.Tensor) -> None:
-    """Set a parameter, sharded or not, to whole ``values``; on all ranks together."""
+    """Set a parameter, sharded or not, to whole ``values``; on all ranks together.
+
+    It must not be gathered just now (``let_go``).
+    """
     with torch.no_grad():
         parameter.copy_(_divided(values, parameter))
 

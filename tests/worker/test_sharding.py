@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +10,7 @@ from transformers import AutoModelForSequenceClassification
 
 from automl import processes
 from automl.events import Finished, Paused, Started
+from automl.executors import _launch
 from tests.worker import together
 
 pytestmark = pytest.mark.slow
@@ -24,7 +26,8 @@ def test_a_sharded_trial_that_was_paused_ends_as_an_unbroken_one_of_copies(bench
     copied = bench.trial("copied", processes=2, micro_batch=2, number=1)
     with together.ended(together.start(copied)) as started:
         assert together.wait(started) == [0, 0], copied.log.read_text()
-    trial = bench.trial(processes=2, micro_batch=2, sharded=True)
+    # A checkpoint after each evaluation, too.
+    trial = bench.trial(processes=2, micro_batch=2, sharded=True, checkpoint_seconds=0.0)
     fault("pause@step=8,once,trial=0")
     for _ in range(2):
         trial.clear_request()
@@ -45,3 +48,13 @@ def test_a_sharded_trial_that_was_paused_ends_as_an_unbroken_one_of_copies(bench
     assert type(best) is type(whole)
     for name, value in whole.state_dict().items():
         assert best.state_dict()[name].allclose(value, atol=1e-5), name
+
+
+def test_the_head_of_a_sharded_model_is_set_on_all_its_processes(tmp_path):
+    said = tmp_path / "said.txt"
+    command = _launch.launch_command(said, 2)
+    command[command.index("automl.worker")] = "tests.worker.sharded_head"
+    variables = {**processes.environment(1, ()), **_launch.launch_environment(())}
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert float(said.read_text()) == 7 * 12
