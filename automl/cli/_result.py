@@ -14,7 +14,6 @@ from automl.compiler.limits import parse
 from automl.exporters import CheckResult
 from automl.exporters._search_tables import MOST_POINTS, standing
 from automl.exporters._units import cost
-from automl.finish.calibrating import said
 from automl.pipeline import RunResult
 
 
@@ -31,7 +30,7 @@ def show(result: RunResult) -> None:
         console.print(front)
     console.print()
     console.print(_scores(result))
-    for line in said(result.tuned, result.goal.metric) if result.tuned else ():
+    for line in _tuned(result):
         console.print(escape(line))
     if _costs(result):
         console.print(_costs(result))
@@ -146,6 +145,12 @@ def _costs(result: RunResult) -> str:
     ]
     kept = f"; breaks {', '.join(over)}" if over else "; keeps its limits" if limits else ""
     return f"costs, measured now: {', '.join(told)}{kept}"
+
+
+def _tuned(result: RunResult) -> list[str]:
+    from automl.finish.calibrating import said  # with Optuna behind it: not for refusals
+
+    return said(result.tuned, result.goal.metric) if result.tuned else []
 
 
 def _scores(result: RunResult) -> Table:

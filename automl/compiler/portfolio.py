@@ -122,19 +122,19 @@ def portfolio(
 
 
 def _configuration(start: Start, space: Sequence[Parameter]) -> Mapping[str, Scalar] | None:
-    """The start as a point of the space, or None where the space has nothing like it.
-
-    What applies depends on the method alone.
-    """
-    usual = {each.name: each.default for each in space if each.name == METHOD}
-    method = {METHOD: start.values[METHOD]} if METHOD in start.values else usual
-    parameters = {each.name: each for each in space if each.holds(method)}
-    values = {name: each.default for name, each in parameters.items()}
-    for name, wanted in start.values.items():
-        moved = nearest(parameters[name], wanted) if name in parameters else None
-        if moved is None:
+    """The start as a point of the space, or None where the space has nothing like it."""
+    parameters: dict[str, Parameter] = {}
+    values: dict[str, Scalar] = {}
+    for each in space:  # what one depends on stands before it
+        if each.name in parameters or not each.holds(values):
+            continue
+        wanted = start.values.get(each.name)
+        value = each.default if wanted is None else nearest(each, wanted)
+        if value is None:
             return None
-        values[name] = moved
+        parameters[each.name], values[each.name] = each, value
+    if not set(start.values) <= set(parameters):
+        return None
     for name, factor in start.factors.items():
         if name not in parameters:
             return None

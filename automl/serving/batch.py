@@ -115,7 +115,8 @@ def _input(row: Row, columns: Mapping[Role, str]) -> dict[str, Any] | None:
     """
     found = {role.name: _value(row, role, column) for role, column in columns.items()}
     for role in columns:
-        if role.kind == "json" and not role.required and found[role.name] is None:
+        spare = role.kind == "json" and not role.required and not role.instead_of
+        if spare and found[role.name] is None:
             found[role.name] = '""'
     several = [role.name for role in columns if role.instead_of]
     if several and all(found[name] is None for name in several):

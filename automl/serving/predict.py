@@ -119,17 +119,17 @@ def _model(info: BundleInfo, folder: Path, trust: bool, given: Path | None) -> A
 
 def _by_role(row: str | Mapping[str, Any], predictor: Predictor) -> Mapping[str, Any]:
     """Return the row by role, what is nested as JSON text; DataError where a role is missing."""
-    roles = predictor.roles
+    task, roles = predictor.task, predictor.roles
     if isinstance(row, str):
-        first = next((role for role in roles if role.kind == "text"), roles[0])
-        return {first.name: json.dumps(row) if first.kind == "json" else row}
-    for role in () if predictor.task.asks else roles:
-        inputs = predictor.task.inputs
-        several = [role.name, *(each.name for each in inputs if each.instead_of == role.name)]
+        able = roles if task.asks or task.forms else task.inputs
+        first = next((role for role in able if role.kind == "text"), able[0])
+        row = {first.name: json.dumps(row) if first.kind == "json" else row}
+    for role in () if task.asks else roles:
+        several = [role.name, *(each.name for each in task.inputs if each.instead_of == role.name)]
         needed = role.required and role.asked == "always"
         if needed and not any(name in row for name in several):
             raise DataError(f"a row has no {' nor '.join(several)}; it has {', '.join(row)}")
-    nested = {role.name for role in (*predictor.task.inputs, *roles) if role.kind == "json"}
+    nested = {role.name for role in (*task.inputs, *roles) if role.kind == "json"}
     return {
         name: json.dumps(value, ensure_ascii=False, sort_keys=True)
         if name in nested and not isinstance(value, str)

@@ -22,14 +22,7 @@ _FOREIGN = re.compile(f"[^{_LETTERS}]")
 _NUCLEOTIDES = re.compile("[ACGTUN]*")
 _TELLING = 50
 """Letters from which A, C, G and T alone are hardly a protein."""
-_USAGE = """\
-from transformers import pipeline
-
-classify = pipeline(
-    "text-classification", model={repository!r}, truncation=True, max_length={max_length}
-)
-print(classify("MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQ"))
-"""
+_EXAMPLE = "MKTAYIAKQRQISFVKSHFSRQLEERLGLIEVQ"
 
 
 def _prepare(columns: Columns) -> Prepared:
@@ -78,8 +71,14 @@ def _floor(
     return _tfidf.log_probabilities(train, others, labels, seed, make=_tfidf.letters)
 
 
-def _usage(repository: str, max_length: int, roles: Collection[str] = ()) -> str:
-    return _USAGE.format(repository=repository, max_length=max_length)
+def _usage(
+    repository: str,
+    max_length: int,
+    roles: Collection[str] = (),
+    thresholds: Mapping[str, float] | None = None,
+) -> str:
+    usage = get("text-classification").usage(repository, max_length, thresholds=thresholds)
+    return usage.replace("Put a text here.", _EXAMPLE)
 
 
 TASK = replace(

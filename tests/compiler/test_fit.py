@@ -132,10 +132,12 @@ def test_telling_every_token_counts_the_vocabularys_logits() -> None:
     plain = fit.activation_bytes(config, 4, 128)
     told = fit.activation_bytes(config, 4, 128, words=True)
     assert told - plain == fit.LOGITS * 4 * 128 * 50_000 * fit.FLOAT
-    fewer = fit.affordable_batch(config, 265_000, 128, 4_000_000_000, words=True)
-    assert 0 < fewer < fit.affordable_batch(config, 265_000, 128, 4_000_000_000)
+    small = fit.Trained(265_000)
+    fewer = fit.affordable_batch(config, small, 128, 4_000_000_000, words=True)
+    assert 0 < fewer < fit.affordable_batch(config, small, 128, 4_000_000_000)
 
 
 def test_of_rows_that_hold_two_texts_half_as_many_fit() -> None:
-    one = fit.affordable_batch(MINILM, 22_743_000, 128, 4_000_000_000)
-    assert fit.affordable_batch(MINILM, 22_743_000, 128, 4_000_000_000, texts=2) == one // 2
+    whole = fit.Trained(22_743_000)
+    one = fit.affordable_batch(MINILM, whole, 128, 4_000_000_000)
+    assert fit.affordable_batch(MINILM, whole, 128, 4_000_000_000, texts=2) == one // 2

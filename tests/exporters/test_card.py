@@ -312,8 +312,8 @@ def test_a_task_without_classes_has_a_card_that_speaks_of_none(delivery, tmp_pat
     assert "answers with one of them" not in card
     assert "AutoModelForQuestionAnswering" in card
     assert "texts.csv --column q --output" in card
-    assert "| Text | True | Predicted | Score |" in card
-    assert "| Who? / Ada did. | Ada | no answer |  |" in card
+    assert "| Text | True | Predicted |" in card
+    assert "| Who? / Ada did. | Ada | no answer |" in card
     assert "Texts are read in windows of" in card
     assert "is not read" not in card
 

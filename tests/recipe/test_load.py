@@ -137,7 +137,7 @@ FULL: dict[str, Any] = {
                 "trials_per_device": 1, "threads": 2, "precision": "auto"},
     "checks": ["accuracy >= 0.9"],
     "export": {"formats": ["safetensors"], "push_to_hub": None, "private": True,
-               "calibration": "never", "thresholds": "never"},
+               "calibration": "never", "thresholds": "never", "adapter": "keep"},
     "storage": "postgresql+psycopg://me@db/studies", "artifacts": "s3://bucket/automl",
     "track": ["tensorboard", "mlflow"],
     "experience": False,

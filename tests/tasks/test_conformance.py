@@ -236,7 +236,7 @@ def test_the_floor_beats_an_untrained_model_and_is_the_same_each_time(name, benc
 def test_its_answers_are_json_with_the_keys_it_promises(name, bench):
     task, columns = bench.task, bench.sample.asked or bench.sample.columns
     said = (
-        bench.predicted(bench.model)
+        bench.predicted(bench.model, columns)
         if task.respond is None
         else task.respond(bench.model, bench.tokenizer, columns, LENGTH)
     )
