@@ -126,6 +126,7 @@ def test_a_tracker_that_is_not_installed_is_refused_with_what_installs_it(
     recipe, folder, monkeypatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
+    monkeypatch.setitem(sys.modules, "bitsandbytes", None)
     monkeypatch.delitem(sys.modules, "mlflow", raising=False)
     monkeypatch.setattr(sys, "path", [str(folder)])
     sys.path_importer_cache.clear()
