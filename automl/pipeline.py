@@ -316,8 +316,8 @@ class _Run:
         from automl import finish
 
         def conclude() -> Finish:
-            recipe = effective(self.loaded)
-            found = finish.conclude(study, self.rundir, recipe, gpus[:1], self.listen)
+            recipe, models = effective(self.loaded), self._model_refs()
+            found = finish.conclude(study, self.rundir, recipe, gpus[:1], self.listen, models)
             preparation.remember(study, self.rundir, self.listen)
             return found
 

@@ -1,11 +1,13 @@
 """Every recipe over the shared data, with a small budget: floor, defaults, and what a search adds.
 
-    python benchmarks/tasks.py [NAME ...] [--trials 6] [--time 5m] [--out FOLDER] [--write]
+    python benchmarks/tasks.py [NAME ...] [--trials 4] [--time 4m] [--out FOLDER] [--write]
 
 A recipe is run with one trial first, which is what its first candidate comes to with our defaults,
-and then on to the whole budget in the same run folder. All figures are of the test split, each as
-its bundle tells it. Results lie in ``--out``, one file a recipe; what is there is not run again.
-``--write`` puts the table into docs/tasks.md. Data and models lie where ``AUTOML_SHARED`` says.
+and then on to the whole budget in the same run folder, one trial at a time on one thread. All
+figures are of the test split, each as its bundle tells it. A recipe whose model begins with random
+weights says in a comment how it is made, and so it is. Results lie in ``--out``, one file a recipe;
+what is there is not run again. ``--write`` puts the table into docs/tasks.md. Data and models lie
+where ``AUTOML_SHARED`` says.
 """
 
 from __future__ import annotations
@@ -32,7 +34,10 @@ recipe: 1
 extends: {base}
 name: {name}
 budget: {{trials: {trials}, time: {time}}}
+devices: {{threads: 1, trials_per_device: 1}}
 """
+MADE = re.compile(r"^#   (python benchmarks/(?:.*\\\n#)*.*)$", re.M)
+"""The command that a recipe gives for making its model."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,15 @@ def over_shared_data() -> dict[str, Path]:
     return {path.stem: path for path in files if "AUTOML_SHARED" in path.read_text()}
 
 
+def make_models(base: Path) -> None:
+    """Make the untrained model that the recipe names, if it names one and it is not there."""
+    for command in MADE.findall(base.read_text()):
+        words = command.replace("\\\n#", " ").split()
+        if not (ROOT / words[words.index("-o") + 1]).exists():
+            words = [os.path.expandvars(word) for word in words[1:]]
+            subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
+
+
 def run(base: Path, folder: Path, trials: int, limit: str) -> dict[str, Any]:
     """Run the recipe to so many trials; return what its bundle says of itself."""
     recipe = folder / "recipe.yaml"
@@ -82,6 +96,7 @@ def run(base: Path, folder: Path, trials: int, limit: str) -> dict[str, Any]:
 
 def measure(base: Path, options: argparse.Namespace) -> Row:
     """Run one recipe with its defaults, then on; return its row."""
+    make_models(base)
     with tempfile.TemporaryDirectory(prefix="automl-tasks-") as name:
         folder, began = Path(name), time.monotonic()
         default = run(base, folder, 1, options.time)
@@ -153,8 +168,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="recipes; all of them left out")
-    parser.add_argument("--trials", type=int, default=6)
-    parser.add_argument("--time", default="5m")
+    parser.add_argument("--trials", type=int, default=4)
+    parser.add_argument("--time", default="4m")
     parser.add_argument("--out", type=Path, default=Path("runs/tasks"))
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()

@@ -6,7 +6,7 @@ Test is touched once per model that leaves: a run continued without a new one re
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -146,14 +146,19 @@ def conclude(
     recipe: str,
     devices: tuple[str, ...],
     listen: Callable[[RunEvent], None],
+    candidates: Mapping[str, ModelRef] | None = None,
 ) -> Finish:
     """Average, tune, score, check and export the study's best, reusing what is there and true.
 
-    ``recipe`` is the effective recipe, YAML. Requires that the study has a best trial.
+    ``recipe`` is the effective recipe, YAML. ``candidates`` are the models before training by id,
+    where they are known: some tasks judge by what training has changed. Requires that the study
+    has a best trial.
     """
     best = study.best()
     assert best is not None
     plan, before = study.plan, read(rundir)
+    base = (candidates or {}).get(best.configuration.candidate)
+    base = base or averaging.begun_with(rundir, best.number)
     data = data_refs(plan, rundir)[best.configuration.candidate]
     soup = averaging.soup(
         plan,
@@ -164,6 +169,7 @@ def conclude(
         devices,
         before.choice.soup if before else None,
         listen,
+        base,
     )
     model = rundir.trial(best.number).best
     leaves = f"trial {best.number}"
@@ -177,7 +183,7 @@ def conclude(
         tuned = calibrating.tuned(plan, ref, data, rundir, devices, listen)
         listen(StageBegan("score", f"{leaves} on the test split, once"))
         ref = replace(ref, path=str(calibrating.model(tuned, model, rundir)))
-        score = _score(plan, ref, averaging.base(rundir, best.number), tuned, data, rundir, devices)
+        score = _score(plan, ref, base, tuned, data, rundir, devices)
         baseline = floor(plan, data, rundir, tuned=bool(tuned and tuned.by_class))
     trials = summaries(study)
     delivery = Delivery(

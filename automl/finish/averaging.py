@@ -39,11 +39,12 @@ def soup(
     devices: tuple[str, ...],
     before: Soup | None,
     listen: Callable[[RunEvent], None],
+    base: ModelRef | None = None,
 ) -> Soup | None:
     """Return what averaging came to, or None where there is nothing to average.
 
     ``before`` is what the last run found: it holds while the same models are there. A worker that
-    fails leaves the winner as it is, and is said.
+    fails leaves the winner as it is, and is said. ``base`` is the candidate before training.
     """
     method = winner.configuration.hyperparameters.get("method")
     # Averaged adapters are no adapters of that rank: those that leave alone leave as they are.
@@ -57,7 +58,7 @@ def soup(
         return before
     listen(StageBegan("soup", f"averaging up to {len(alike)} models of one architecture"))
     try:
-        made = _made(plan, alike, data, rundir, devices)
+        made = _made(plan, alike, data, rundir, devices, base)
     except JobFailed as error:
         listen(StageBegan("soup", f"failed, the winner leaves alone: {error}"))
         return None
@@ -103,8 +104,8 @@ def _there(before: Soup, rundir: RunDir) -> bool:
     return not before.accepted or (folder(rundir) / "config.json").exists()
 
 
-def base(rundir: RunDir, number: int) -> ModelRef | None:
-    """Return the model that the trial began with; None where its spec is gone."""
+def begun_with(rundir: RunDir, number: int) -> ModelRef | None:
+    """Return the model that the trial began with here; None where its spec is gone."""
     path = rundir.trial(number).spec
     if not path.exists():
         return None
@@ -118,6 +119,7 @@ def _made(
     data: DataRef,
     rundir: RunDir,
     devices: tuple[str, ...],
+    base: ModelRef | None,
 ) -> SoupResult:
     code = plan.candidate(alike[0].configuration.candidate).trust_remote_code
     spec = SoupSpec(
@@ -134,7 +136,7 @@ def _made(
         threads=machine.physical_cores(),
         devices=devices,
         seed=plan.search.seed,
-        base=base(rundir, alike[0].number),
+        base=base,
     )
     made: SoupResult = processes.call(
         spec, SoupResult, rundir.job("soup"), threads=spec.threads, devices=devices
