@@ -47,7 +47,7 @@ DROPOUTS = (
     "final_dropout",
 )
 """What model families call the dropout before the head; the first one a config has is set."""
-_HEADS = ("pooler", "pooling", "summary", "classifier", "score")
+_HEADS = ("pooler", "pooling", "summary", "classifier", "score", "contact_head")
 """Parts that sit inside some families' backbone but belong to a head: new in many checkpoints."""
 IGNORED = -100
 """Target that the loss leaves out; what targets are padded with."""
