@@ -60,6 +60,8 @@ class Row:
     trials: int
     minutes: float
     """Of both runs as whole processes."""
+    untrained: float | None = None
+    """Of the winner's candidate as it came, where the task can be done with that."""
 
 
 def over_shared_data() -> dict[str, Path]:
@@ -122,6 +124,7 @@ def measure(base: Path, options: argparse.Namespace) -> Row:
         winner=found["candidate"],
         trials=tried,
         minutes=minutes,
+        untrained=found["untrained"].get(metric),
     )
 
 
@@ -135,18 +138,25 @@ def _folder(plan: dict[str, Any]) -> str:
 def table(rows: list[Row]) -> str:
     """Return the rows as Markdown."""
     lines = [
-        "| task | data (training rows) | candidates | metric | floor | default | found "
-        "(95% interval) | trials | minutes |",
-        "|---|---|---|---|---:|---:|---|---:|---:|",
+        "| task | data (training rows) | candidates | metric | floor | untrained "
+        "| default | found (95% interval) | trials | minutes |",
+        "|---|---|---|---|---:|---:|---:|---|---:|---:|",
     ]
     for row in sorted(rows, key=lambda row: (row.task, row.name)):
         sign = "" if row.direction == "maximize" else " (lower is better)"
-        lines.append(
-            f"| [`{row.task}`](../recipes/{row.name}.yaml) | {row.data} ({row.rows:,}) "
-            f"| {', '.join(map(_short, row.candidates))} | {row.metric}{sign} | {row.floor:.3f} "
-            f"| {row.default:.3f} | {row.found:.3f} ({row.low:.3f} to {row.high:.3f}) "
-            f"| {row.trials} | {row.minutes:.1f} |"
+        cells = (
+            f"[`{row.task}`](../recipes/{row.name}.yaml)",
+            f"{row.data} ({row.rows:,})",
+            ", ".join(map(_short, row.candidates)),
+            f"{row.metric}{sign}",
+            f"{row.floor:.3f}",
+            "" if row.untrained is None else f"{row.untrained:.3f}",
+            f"{row.default:.3f}",
+            f"{row.found:.3f} ({row.low:.3f} to {row.high:.3f})",
+            str(row.trials),
+            f"{row.minutes:.1f}",
         )
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -165,7 +165,8 @@ def _scores(result: RunResult) -> Table:
     table.add_column("floor", justify="right")
     came = result.untrained
     if came is not None:
-        table.add_column("untrained", justify="right")
+        fewer = "" if came.rows == result.test.rows else f" ({came.rows} rows)"
+        table.add_column(f"untrained{fewer}", justify="right")
     for name, value in result.test.metrics.items():
         interval = result.test.intervals.get(name)
         style = "bold" if name == result.goal.metric else None

@@ -29,7 +29,8 @@ def results(delivery: Delivery) -> str:
 
     And the base model's as it came, where it could do the task.
     """
-    came = delivery.untrained.splits["test"].metrics if delivery.untrained else None
+    before = delivery.untrained.splits["test"] if delivery.untrained else None
+    came = before.metrics if before else None
     won, floor = delivery.score.splits["test"], delivery.floor.splits["test"]
     known = [metric.name for metric in tasks.get(delivery.plan.task).metrics]
     ordered = [name for name in known if name in won.metrics]
@@ -51,7 +52,10 @@ def results(delivery: Delivery) -> str:
         )
     header = ["Metric", "This model", "95% interval"]
     header += ["Without thresholds"] if without else []
-    header += ["Baseline", "95% interval", *([] if came is None else ["Before training"])]
+    header += ["Baseline", "95% interval"]
+    if before is not None:
+        fewer = "" if before.rows == won.rows else f" ({before.rows} rows)"
+        header.append(f"Before training{fewer}")
     return table(header, rows, right=range(1, len(header)))
 
 

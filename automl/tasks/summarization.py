@@ -56,6 +56,7 @@ TASK = Task(
     ),
     floor=_floor,
     evaluation_rows=200,
+    untrained=True,
     scored_rows=1000,
     adapt=_adapt,
     begin=_begin,

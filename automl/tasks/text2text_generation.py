@@ -22,6 +22,7 @@ TASK = Task(
     floor_description=_memory.DESCRIPTION,
     floor=_memory.floor(JUDGE),
     evaluation_rows=300,
+    untrained=True,
     scored_rows=2000,
     adapt=_seq2seq.adapt,
     begin=_seq2seq.begin,

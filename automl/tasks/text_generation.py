@@ -303,6 +303,7 @@ TASK = Task(
     objective="bits_per_byte",
     floor_description="an n-gram model of up to 5 bytes before each (interpolated Kneser-Ney)",
     knobs=frozenset(),
+    untrained=True,
     usual_length=1024,
     encode=_encode,
     build=_causal.build,

@@ -136,6 +136,7 @@ TASK = Task(
     floor_description=_memory.DESCRIPTION,
     floor=_memory.floor(JUDGE),
     evaluation_rows=300,
+    untrained=True,
     scored_rows=2000,
     prepare=_prepare,
     pick=_pick,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from torch import nn
 from automl.errors import CandidateError
 from automl.jobs import DataRef, ModelRef
 from automl.tasks import SAMPLE_ROWS, Task, _loading
-from automl.worker import cache
+from automl.worker import cache, store
 
 NO_LIMIT = 1_000_000
 """Tokens above which a stated limit means none (tokenizers write 1e30)."""
@@ -27,10 +26,16 @@ def tokenizer(task: Task, model: ModelRef, data: DataRef) -> Any:
     return _loading.adapted(task, model.path, model.trust_remote_code, rows)[0]
 
 
-def untrained(task: Task, model: ModelRef, labels: Sequence[str], device: torch.device) -> Any:
-    """Return a candidate as training begins with it, ready to predict on ``device``."""
+def untrained(task: Task, model: ModelRef, data: DataRef, device: torch.device) -> tuple[Any, Any]:
+    """Return a candidate as training begins with it, ready to predict, and its tokenizer."""
     torch.manual_seed(0)
-    return task.build(model.path, labels, {}, model.trust_remote_code).to(device).eval()
+    found = task.build(model.path, data.labels, {}, model.trust_remote_code)
+    told = tokenizer(task, model, data)
+    if task.begin is not None:
+        few = cache.read_columns(Path(data.tables["train"]), SAMPLE_ROWS)
+        encoded = task.encode(few, told, data.max_length, data.labels)
+        task.begin(found, told, store.rows(encoded))
+    return found.to(device).eval(), told
 
 
 def trained(task: Task, model: ModelRef, device: torch.device) -> Any:

@@ -27,17 +27,20 @@ def score(spec: ScoreSpec) -> ScoreResult:
 
     Texts are read as far as the model can, as a pipeline over the bundle will; training may have
     cut them earlier to save time. A model without a limit of its own reads as far as in training.
-    Of a split, the rows that the task scores are the first; which come first depends on content.
+    Of a split, the rows that the task scores are the first; which come first depends on content. An
+    untrained candidate is scored on as many as a trial evaluates.
     """
     torch.set_num_threads(spec.threads)
     task, labels = tasks.get(spec.task), spec.data.labels
     deciding = tasks.deciding(task, spec.thresholds)
     chosen = device.select(spec.devices)
     if spec.untrained:
-        model = models.untrained(task, spec.model, labels, chosen)
+        model, tokenizer = models.untrained(task, spec.model, spec.data, chosen)
+        most = task.evaluation_rows
     else:
         model = models.trained(task, spec.model, chosen)
-    tokenizer = load_tokenizer(spec.model.path, spec.model.trust_remote_code)
+        tokenizer = load_tokenizer(spec.model.path, spec.model.trust_remote_code)
+        most = task.scored_rows
     limit = models.reach(model, tokenizer, spec.data.max_length)
     collate = task.collator(tokenizer)
     splits: dict[str, SplitScore] = {}
@@ -46,7 +49,7 @@ def score(spec: ScoreSpec) -> ScoreResult:
     samples: list[dict[str, Any]] = []
     seconds, count = 0.0, 0
     for split in spec.splits:
-        columns = read_columns(Path(spec.data.tables[split]), task.scored_rows)
+        columns = read_columns(Path(spec.data.tables[split]), most)
         rows = store.rows(task.encode(columns, tokenizer, limit, labels))
         rows = models.with_reference(
             task, spec.base, labels, rows, collate, spec.batch_size, chosen
@@ -60,7 +63,7 @@ def score(spec: ScoreSpec) -> ScoreResult:
         said[split] = found, targets
         if spec.thresholds:
             plain[split] = task.score(found, targets, labels)
-        if task.show is not None and not samples:
+        if task.show is not None and not samples and not spec.untrained:
             few = {role: values[:SHOWN] for role, values in columns.items()}
             samples = task.show(model, tokenizer, few, limit)
     return ScoreResult(
