@@ -36,6 +36,9 @@ class Size:
     layers: int = 3
 
 
+USUAL = Size()
+
+
 def main() -> None:
     """Read the arguments, make the model, and say how large it is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=_Plain)
@@ -43,9 +46,9 @@ def main() -> None:
     parser.add_argument("columns", nargs="+", help="columns whose texts the tokenizer is made of")
     parser.add_argument("-o", "--output", type=Path, required=True, help="folder of the model")
     parser.add_argument("--family", choices=("t5", "bart"), default="t5")
-    parser.add_argument("--vocabulary", type=int, default=Size.vocabulary)
-    parser.add_argument("--width", type=int, default=Size.width, help=f"times {HEAD_WIDTH}")
-    parser.add_argument("--layers", type=int, default=Size.layers)
+    parser.add_argument("--vocabulary", type=int, default=USUAL.vocabulary)
+    parser.add_argument("--width", type=int, default=USUAL.width, help=f"times {HEAD_WIDTH}")
+    parser.add_argument("--layers", type=int, default=USUAL.layers)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     size = Size(given.vocabulary, given.width, given.layers)
