@@ -34,11 +34,13 @@ def test_the_tokenizer_reads_back_any_text_and_ends_it() -> None:
 
 
 @pytest.mark.slow
-def test_the_command_line_makes_a_folder_that_loads(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "size", [(), ("--vocabulary", "270", "--width", "32", "--layers", "1", "--family", "bart")]
+)
+def test_the_command_line_makes_a_folder_that_loads(tmp_path: Path, size: tuple[str, ...]) -> None:
     from transformers import AutoModelForSeq2SeqLM
 
     (tmp_path / "rows.csv").write_text("source,target\n" + "a house,ein Haus\n" * 10)
-    size = ("--vocabulary", "270", "--width", "32", "--layers", "1", "--family", "bart")
     done = subprocess.run(
         [sys.executable, ROOT / "benchmarks" / "tiny_seq2seq.py", "rows.csv", "source", "target",
          "-o", "made", *size],
