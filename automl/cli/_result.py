@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from automl import documents, tasks
+from automl.bundle import INFO, BundleInfo
 from automl.cli import _console
 from automl.cli._live import short
 from automl.compiler.limits import parse
@@ -226,6 +228,20 @@ def _checks(checks: tuple[CheckResult, ...]) -> Table:
     return table
 
 
+def _given(bundle: Path) -> str:
+    """What of a command line the bundle can be given: a text, or rows where one text won't do."""
+    info = documents.read(BundleInfo, bundle / INFO)
+    asked = [
+        role
+        for role in tasks.get(info.task).asked(info.columns)
+        if role.asked == "always" and (role.required or role.name in info.columns)
+        if not role.instead_of
+    ]
+    if len(asked) == 1:
+        return '--text "..."   # or a csv, jsonl or txt file'
+    return f"rows.jsonl   # or csv: {', '.join(info.columns.get(r.name, r.name) for r in asked)}"
+
+
 def _next(console: Console, result: RunResult) -> None:
     assert result.bundle is not None
     bundle = _short_path(result.bundle)
@@ -233,7 +249,7 @@ def _next(console: Console, result: RunResult) -> None:
         console.print("[bold red]checks missed: the bundle is written, and marked[/bold red]")
     console.print(f"\nbundle: {bundle}")
     console.print("next:")
-    console.print(f'  automl predict {bundle} --text "..."   # or a csv, jsonl or txt file')
+    console.print(f"  automl predict {bundle} {_given(result.bundle)}")
     console.print(f"  {bundle}/README.md   # the model card")
     console.print(f"  automl trials {_short_path(result.folder)}   # all that was tried")
     if result.outcome == "settled":

@@ -61,8 +61,8 @@ class Finish:
     choice: Choice = field(default_factory=Choice)
     tuned: CalibrateResult | None = None
     """What of a classifier was tuned on validation; null where nothing was to be."""
-    wishes: tuple[str, str] = ("never", "never")
-    """What the recipe asked for then: ``export.calibration`` and ``export.thresholds``."""
+    wishes: tuple[str, ...] = ("never", "never", "merge")
+    """What the recipe asked for then: ``export.calibration``, ``.thresholds`` and ``.adapter``."""
     untrained: ScoreResult | None = None
     """The winner's candidate as it came, where the task can be done with it."""
     schema: Literal["automl/finish"] = "automl/finish"
@@ -220,8 +220,9 @@ def _same(before: Finish, best: StudyTrial, soup: Soup | None, plan: Plan) -> bo
     return _average(before.choice.soup) == _average(soup)
 
 
-def _wishes(plan: Plan) -> tuple[str, str]:
-    return plan.export.calibration, plan.export.thresholds
+def _wishes(plan: Plan) -> tuple[str, ...]:
+    """What decides how a winner leaves: adapters that leave alone are not calibrated."""
+    return plan.export.calibration, plan.export.thresholds, plan.export.adapter
 
 
 def _there(before: Finish, rundir: RunDir) -> bool:

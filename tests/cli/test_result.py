@@ -7,15 +7,20 @@ from pathlib import Path
 
 import pytest
 
+from automl import documents
+from automl.bundle import INFO
 from automl.cli import _result
 from automl.exporters import Delivery
 from automl.exporters._choice import Choice, Soup, optimism
+from automl.exporters.provenance import bundle_info
 from automl.pipeline import RunResult
 from tests.deliveries import make_delivery, with_two_objectives
 
 
 def result(delivery: Delivery, **changes) -> RunResult:
     folder = Path.cwd() / "runs" / "x"
+    (folder / "bundle").mkdir(parents=True, exist_ok=True)
+    documents.write(folder / "bundle" / INFO, bundle_info(delivery))
     made = RunResult(
         name=delivery.plan.name,
         state="finished",
@@ -38,6 +43,11 @@ def result(delivery: Delivery, **changes) -> RunResult:
 def screen(capsys, found: RunResult) -> str:
     _result.show(found)
     return capsys.readouterr().out
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
@@ -125,6 +135,16 @@ def test_the_frozen_encoder_stands_beside_the_winner_unless_it_won(capsys, deliv
 def test_what_to_do_next_depends_on_how_it_ended(capsys, delivery):
     assert "a larger budget in the recipe" in screen(capsys, result(delivery))
     assert "search.stop: never" in screen(capsys, result(delivery, outcome="settled"))
+
+
+def test_a_bundle_that_takes_more_than_one_text_is_offered_rows(capsys, delivery):
+    assert '--text "..."' in screen(capsys, result(delivery))
+    columns = {"question": "q", "context": "passage", "answers": "answers"}
+    data = replace(delivery.plan.data, columns=columns)
+    asked = replace(delivery, plan=replace(delivery.plan, task="question-answering", data=data))
+    text = screen(capsys, result(asked))
+    assert "rows.jsonl   # or csv: q, passage" in text
+    assert "--text" not in text
 
 
 def test_an_interrupted_run_says_what_it_has(capsys, delivery):

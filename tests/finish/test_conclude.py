@@ -115,3 +115,13 @@ def test_an_average_that_does_not_help_is_not_taken_and_a_broken_one_is_said(
     assert finish.choice.soup is None
     assert any(line.startswith("soup: failed, the winner leaves alone") for line in heard)
     assert rundir.bundle.exists()
+
+
+def test_a_finish_is_made_anew_where_adapters_are_to_leave_otherwise(rundir, plan, finished, save):
+    alone = replace(plan, search=replace(plan.search, soup=False))
+    finished(0.80, plan=alone)
+    save(rundir, 0, 0)
+    ended(Study(rundir.study, alone), rundir)
+    kept = replace(alone, export=replace(alone.export, adapter="keep"))
+    _, heard = ended(Study(rundir.study, kept), rundir)
+    assert heard[0] == "score: trial 0 on the test split, once"
