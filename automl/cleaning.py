@@ -11,8 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from automl import documents, executors, finish
-from automl.catalog import cache
+from automl import cache, documents, executors, finish
 from automl.errors import Problem, RunFolderError
 from automl.finish import Finish
 from automl.plan import Plan

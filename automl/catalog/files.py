@@ -22,6 +22,8 @@ VOCABULARIES = (
     "tekken.json",
 )
 """A tokenizer can be built from any one of these."""
+PROCESSORS = ("preprocessor_config.json", "processor_config.json")
+"""What prepares pictures or sounds is described in one of these."""
 SMALL = (
     CONFIG,
     INDEX,
@@ -35,8 +37,7 @@ SMALL = (
     "target_vocab.json",
     "chat_template.jinja",
     "generation_config.json",
-    "preprocessor_config.json",
-    "processor_config.json",
+    *PROCESSORS,
     "modules.json",
     "1_Pooling/config.json",
 )

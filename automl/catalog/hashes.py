@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from automl.catalog import cache
+from automl import cache
 from automl.plan import FileHash
 
 REMEMBERED_FROM = 1 << 20

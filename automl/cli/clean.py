@@ -71,8 +71,7 @@ def _clean_run(rundir: RunDir, finished: bool, dry_run: bool) -> dict[str, Any]:
 
 
 def _clean_cache(dry_run: bool) -> dict[str, Any]:
-    from automl import cleaning
-    from automl.catalog import cache
+    from automl import cache, cleaning
     from automl.rundir import bytes_below
 
     before = bytes_below(cache.folder())

@@ -35,7 +35,7 @@ from automl.plan import (
 )
 from automl.recipe.loaded import LoadedRecipe
 from automl.recipe.schema import Recipe, seconds_of
-from automl.tasks import ADAPTING, SAMPLE_ROWS, Task
+from automl.tasks import ADAPTING, Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -158,7 +158,8 @@ def _candidates(
         _inspected_with(),
         quantize=QUANTIZED in listed(loaded.recipe.search.space.get(METHOD)),
     )
-    say("models", f"trying {len(resolution.models)}: head, tokenizer, lengths")
+    prepared = "processor" if task.media else "tokenizer, lengths"
+    say("models", f"trying {len(resolution.models)}: head, {prepared}")
     inspections = inspect(question, resolution.models, jobs_folder / "inspect")
     accepted = []
     for name, model in resolution.models.items():
@@ -180,7 +181,7 @@ def _all_refused(loaded: LoadedRecipe, refused: Iterable[Refusal]) -> list[Probl
 def _sample(train: pa.Table, task: Task) -> tuple[Mapping[str, object], ...]:
     """Training rows by role. Tables are ordered by row hash, so the first rows are a fair draw."""
     roles = [role.name for role in task.roles if role.name in train.column_names]
-    return tuple(train.select(roles).slice(0, SAMPLE_ROWS).to_pylist())
+    return tuple(train.select(roles).slice(0, task.sample_rows).to_pylist())
 
 
 def _refuse_unknown_classes(loaded: LoadedRecipe, task: Task, data: DataPlan) -> None:

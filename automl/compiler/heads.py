@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.catalog import FoundModel
-from automl.catalog.files import VOCABULARIES
+from automl.catalog.files import PROCESSORS, VOCABULARIES
 from automl.tasks import Task
 
 CAUSAL = "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES"
@@ -32,6 +32,9 @@ def objection(model: FoundModel, task: Task) -> str | None:
             f"a {family} reads a text from both sides, so it cannot be trained to go on with one; "
             "name a decoder (GPT-2, Llama, Qwen, ...)"
         )
+    if task.media:
+        there = any(name in model.sizes for name in PROCESSORS)
+        return None if there else f"it has none of the files {', '.join(PROCESSORS)}"
     if not any(name in model.sizes for name in VOCABULARIES):
         return "it has no tokenizer files (tokenizer.json, vocab.txt or the like)"
     return None

@@ -128,6 +128,36 @@ HYPERPARAMETERS = {
         ),
         Hyperparameter("dropout", "float", "dropout before the classifier", 0.0, 0.9),
         Hyperparameter(
+            "freeze_norm",
+            "choice",
+            "whether batch normalisation keeps the statistics of pretraining: of few pictures its "
+            "own are noise",
+            choices=(False, True),
+            rule="must be true or false",
+        ),
+        Hyperparameter(
+            "augmentation",
+            "choice",
+            "how pictures are changed at random in training: light crops, flips and shifts "
+            "colours; randaugment draws two of 14 operations besides",
+            choices=("none", "light", "randaugment"),
+        ),
+        Hyperparameter("magnitude", "int", "strength of randaugment's operations", 1, 30),
+        Hyperparameter(
+            "flip",
+            "choice",
+            "whether pictures are mirrored at random: not where left and right differ",
+            choices=(False, True),
+            rule="must be true or false",
+        ),
+        Hyperparameter(
+            "crop",
+            "float",
+            "least share of a picture that a random crop keeps; 1 is all",
+            0.05,
+            1.0,
+        ),
+        Hyperparameter(
             "preference_loss",
             "choice",
             "how preferred answers are learnt: dpo against the model before training, orpo along "

@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from automl import cache as remembered
 from automl import documents, machine, processes
 from automl.catalog import ResolvedModel
-from automl.catalog import cache as remembered
 from automl.errors import InputError, JobFailed
 from automl.jobs import Inspection, InspectResult, InspectSpec, ModelRef
 

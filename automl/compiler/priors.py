@@ -93,6 +93,10 @@ class Prior:
     """DPO's; low, default, high, searched in the logarithm."""
     odds_weight: tuple[float, float, float] = (0.05, 0.1, 0.5)
     """ORPO's; low, default, high, searched in the logarithm."""
+    augmentations: tuple[str, ...] = ("light", "none", "randaugment")
+    """Of pictures; default first."""
+    freeze_norms: tuple[bool, ...] = ()
+    """Default first; empty where nothing is normalised over batches."""
     methods: tuple[str, ...] = ("full", "probe")
     """Default first; larger models have ``BY_SIZE``."""
     adapter_rate: float = 10.0
@@ -152,6 +156,35 @@ WRITERS = frozenset(
 OVERFLOWING = T5 | {"pegasus", "bigbird_pegasus", "pegasus_x"}
 """Families trained in bfloat16 or on TPUs, whose activations leave fp16's range (transformers
 issues 4586, 9295)."""
+MOBILE = frozenset({"mobilenet_v1", "mobilenet_v2"})
+CONVOLUTIONAL = frozenset({"bit", "efficientnet", "levit", "poolformer", "regnet", "resnet"})
+"""Families that normalise over batches."""
+SEERS = frozenset(
+    {
+        "beit",
+        "clip",
+        "cvt",
+        "data2vec-vision",
+        "deit",
+        "dinat",
+        "dinov2",
+        "dinov2_with_registers",
+        "dinov3_vit",
+        "focalnet",
+        "mobilevit",
+        "mobilevitv2",
+        "pvt",
+        "pvt_v2",
+        "segformer",
+        "siglip",
+        "siglip2",
+        "timm_wrapper",
+        "vit",
+        "vit_mae",
+        "vit_msn",
+    }
+)
+"""Transformers that see."""
 DEBERTA = frozenset({"deberta", "deberta-v2"})
 GLUE = "DeBERTa-v3 GLUE scripts"
 ELECTRA = "google-research/electra"
@@ -162,6 +195,8 @@ FREEZING_SOURCE = "own runs: .86 frozen, .85 trained (875 rows), in half the tim
 LAYERS_SOURCE = "all layers; fewer where the objective or a limit asks for speed or size"
 PREFERENCE_SOURCE = "Rafailov et al. 2023 (DPO); Hong et al. 2024 (ORPO); TRL's defaults"
 WEIGHTS_SOURCE = "King and Zeng 2001"
+AUGMENTATION_SOURCE = "Cubuk et al. 2020 (RandAugment); transformers' image examples"
+NORM_SOURCE = "own runs: .83 frozen, .75 not, on 244 photos (MobileNet)"
 SMALL_DATA_ROWS = 2000
 SMALL_DATA_EPOCHS = (2, 3, 10)
 """Fewer than 2,000 rows are few steps an epoch: longer training is what makes small-data
@@ -233,6 +268,61 @@ PRIORS = (
         "as for small encoders",
         adapter_rate=SMALL_ADAPTER_RATE,
         adapter_source=SMALL_ADAPTER_SOURCE,
+    ),
+    Prior(
+        MOBILE,
+        ANY,
+        1e-4,
+        "own runs: 1e-4 beat 5e-4 and 1e-3 on 244 photos (MobileNet)",
+        epochs=(3, 8, 30),
+        steps_source="transformers' image examples",
+        dropout=(0.2, 0.5),
+        freeze_norms=(True, False),
+    ),
+    Prior(
+        CONVOLUTIONAL,
+        ANY,
+        1e-4,
+        "Wightman et al. 2021 (ResNet strikes back), scaled to AdamW and batches of 32",
+        epochs=(3, 8, 30),
+        steps_source="transformers' image examples",
+        freeze_norms=(False, True),
+    ),
+    Prior(
+        frozenset({"convnext", "convnextv2"}),
+        ANY,
+        5e-5,
+        "ConvNeXt TRAINING.md",
+        epochs=(3, 8, 30),
+        steps_source="ConvNeXt TRAINING.md, for few pictures",
+        weight_decay=(1e-8, 1e-8, 0.05),
+        layer_decay=(0.7, 0.8, 1.0),
+        decay_source="ConvNeXt TRAINING.md",
+    ),
+    Prior(
+        frozenset({"swin", "swinv2"}),
+        ANY,
+        2e-5,
+        "Swin configs",
+        epochs=(3, 8, 30),
+        steps_source="Swin configs, for few pictures",
+        weight_decay=(1e-8, 1e-8, 0.05),
+    ),
+    Prior(
+        SEERS,
+        40 * M,
+        1e-4,
+        "as the base models, twice the rate for a third of the weights",
+        epochs=(3, 6, 20),
+        steps_source="transformers' image examples",
+    ),
+    Prior(
+        SEERS,
+        ANY,
+        5e-5,
+        "Steiner et al. 2022; transformers' image examples",
+        epochs=(2, 5, 20),
+        steps_source="transformers' image examples",
     ),
     Prior(DECODERS, ANY, 2e-5, "LoRA Without Regret: a tenth of LoRA's 2e-4"),
     Prior(

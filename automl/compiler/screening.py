@@ -14,9 +14,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl import cache as remembered
 from automl import documents, machine, processes
 from automl.catalog import ResolvedModel
-from automl.catalog import cache as remembered
 from automl.errors import CandidateError, InputError, JobFailed, Problem, RecipeError
 from automl.jobs import ModelRef, ScreenResult, ScreenScore, ScreenSpec
 from automl.plan import Candidate, Refusal, Screened

@@ -11,7 +11,16 @@ from automl.compiler.hyperparameters import HYPERPARAMETERS, METHOD, Hyperparame
 from automl.compiler.priors import Prior
 from automl.plan import Parameter, Scalar
 from automl.recipe.schema import Range
-from automl.tasks import ADAPTING, CLASSIFIER, MASKING, PREFERENCE, SIMILARITY, WEIGHTED
+from automl.tasks import (
+    ADAPTING,
+    CLASSIFIER,
+    MASKING,
+    PREFERENCE,
+    SEEING,
+    SIMILARITY,
+    VISION,
+    WEIGHTED,
+)
 from automl.tasks._layers import layers as layer_count
 from automl.tasks._pooling import pooling_choices
 
@@ -30,7 +39,7 @@ DROPOUTS = (
 """Configuration keys of families that put a dropout before their classifier."""
 
 
-OPTIONAL = CLASSIFIER | MASKING | PREFERENCE | SIMILARITY | WEIGHTED
+OPTIONAL = CLASSIFIER | MASKING | PREFERENCE | SEEING | SIMILARITY | VISION | WEIGHTED
 """Hyperparameters that not every task has."""
 TRAINED = ("full", *ADAPTING)
 """Methods that train layers: under which everything but the method itself is searched."""
@@ -115,6 +124,8 @@ def _when(parameter: Parameter, method: Parameter) -> Mapping[str, tuple[Scalar,
 
 def has_dropout(config: Mapping[str, object]) -> bool:
     """Return whether the family has a dropout before its classifier, by its configuration."""
+    if "patch_size" in config:  # transformers that see have some within layers alone
+        return "classifier_dropout_prob" in config
     return any(key in config for key in DROPOUTS)
 
 
@@ -160,6 +171,7 @@ def _defaults(
     yield from _regularisation(prior, config)
     yield from _preference(prior)
     yield from _losses()
+    yield from _seeing(prior)
 
 
 def _pace(prior: Prior) -> Iterator[Parameter]:
@@ -257,6 +269,20 @@ def _losses() -> Iterator[Parameter]:
     yield _fixed("pair_loss", "online", "sentence-transformers' training overview")
     yield Parameter("mask_share", "float", 0.15, 0.15, 0.4, source="Wettig et al. 2023")
     yield _fixed("whole_words", False, "Devlin et al. 2019")
+
+
+def _seeing(prior: Prior) -> Iterator[Parameter]:
+    """How pictures are changed in training, and what of their statistics is kept."""
+    source = priors.AUGMENTATION_SOURCE
+    if prior.freeze_norms:
+        yield _chosen("freeze_norm", prior.freeze_norms, priors.NORM_SOURCE)
+    yield _chosen("augmentation", prior.augmentations, source)
+    changed: Mapping[str, tuple[Scalar, ...]] = {"augmentation": ("light", "randaugment")}
+    yield Parameter(
+        "magnitude", "int", 9, 3, 15, source=source, when={"augmentation": ("randaugment",)}
+    )
+    yield replace(_chosen("flip", (True, False), source), when=changed)
+    yield Parameter("crop", "float", 0.7, 0.3, 1.0, source=source, when=changed)
 
 
 def _fewer(layers: int) -> tuple[int, ...]:

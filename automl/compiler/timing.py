@@ -14,8 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from automl import documents, jobs, machine, processes, tasks
-from automl.catalog import cache
+from automl import cache, documents, jobs, machine, processes, tasks
 from automl.compiler import memory
 from automl.compiler.overflow import Overflow, Variant
 from automl.compiler.space import batch_sizes

@@ -12,15 +12,16 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from automl.data import nested
+from automl.data import media, nested
 from automl.data.part import Part, listed
 from automl.errors import DataError, Problem
 from automl.recipe.loaded import LoadedRecipe
-from automl.tasks import Role, Task
+from automl.tasks import MEDIA, Role, Task
 
 SAMPLE = 2000
 """Rows of the first file looked at to tell columns apart by their values."""
 _YAML_WORDS = ("null", "true", "false")
+_ANY_MEDIUM = "file"
 _LONG_TEXT = 15.0
 """Mean characters from which a column of mostly different strings reads as text."""
 
@@ -34,6 +35,8 @@ class Look:
     is_number: bool
     is_list: bool
     is_nested: bool
+    medium: str | None
+    """What kind of files it names or holds."""
     mean_characters: float
     distinct: int
     rows: int
@@ -43,6 +46,8 @@ class Look:
         if kind == "text":
             varied = self.distinct > self.rows / 2
             return self.is_text and varied and self.mean_characters >= _LONG_TEXT
+        if kind in MEDIA:
+            return self.medium in (kind, _ANY_MEDIUM)
         if kind in ("texts", "classes"):
             return self.is_list
         if kind == "json":
@@ -246,13 +251,35 @@ def _look(table: pa.Table, name: str) -> Look:
     kind = kind_of(column.type)
     if kind not in ("text", "whole numbers", "numbers", "true/false"):
         found, deep = nested.is_list(column.type), nested.is_nested(column.type)
-        return Look(name, False, False, found, deep, 0.0, 0, len(column))
+        medium = _ANY_MEDIUM if _holds_files(column.type) else None
+        return Look(name, False, False, found, deep, medium, 0.0, 0, len(column))
     distinct = pc.count_distinct(column).as_py() if len(column) else 0
     is_text = kind == "text"
     mean = pc.mean(pc.utf8_length(column)).as_py() if is_text and len(column) else 0.0
     number = kind in ("whole numbers", "numbers") or (is_text and _parses(column))
     text = is_text and not number
-    return Look(name, text, number, False, False, mean or 0.0, distinct, len(column))
+    medium = _medium(column) if text else None
+    return Look(name, text, number, False, False, medium, mean or 0.0, distinct, len(column))
+
+
+def _medium(column: pa.ChunkedArray) -> str | None:
+    """Return the kind of files that all values name; None where they are something else."""
+    values = column.to_pylist()
+    return next(
+        (
+            kind
+            for kind in MEDIA
+            if values and all(media.is_media(value.strip(), kind) for value in values)
+        ),
+        None,
+    )
+
+
+def _holds_files(type_: pa.DataType) -> bool:
+    """Return whether values are files themselves: bytes, or those with a path beside them."""
+    if pa.types.is_struct(type_):
+        return {field.name for field in type_} == {"bytes", "path"}
+    return bool(pa.types.is_binary(type_) or pa.types.is_large_binary(type_))
 
 
 def _parses(column: pa.ChunkedArray) -> bool:

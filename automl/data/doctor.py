@@ -11,8 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from automl.data.nested import readable
-from automl.data.part import listed
-from automl.data.rows import GROUP, SOURCE
+from automl.data.part import GROUP, SOURCE, listed
 from automl.data.splits import same_text
 from automl.tasks import Role
 

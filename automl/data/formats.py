@@ -39,11 +39,12 @@ def data_files(paths: Iterable[str]) -> list[str]:
 
     Plain text counts only where nothing else is there: beside data it is a licence or a note.
     """
-    known = [path for path in paths if _suffix(path) is not None and not _is_hidden(path)]
+    known = [path for path in paths if _suffix(path) is not None and not is_hidden(path)]
     return [path for path in known if _suffix(path) != PLAIN] or known
 
 
-def _is_hidden(path: str) -> bool:
+def is_hidden(path: str) -> bool:
+    """Return whether the file, or a folder of its path, is hidden, or made by another system."""
     return any(part.startswith((".", "__")) for part in PurePosixPath(path).parts if part != "..")
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from automl.data.arrays import strings
 from automl.data.nested import LISTS
-from automl.data.rows import GROUP, SOURCE
+from automl.data.part import GROUP, SOURCE
 from automl.errors import DataError, Problem
 from automl.recipe.loaded import LoadedRecipe
 from automl.tasks import Kind, Malformed, Task

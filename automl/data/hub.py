@@ -8,9 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from automl.data import media
 from automl.data.hubcard import choose, read_card
 from automl.data.part import Target, refused
+from automl.tasks import Task
 
+_WHOLE = (".parquet", ".arrow")
+"""Endings of tables that hold files themselves."""
 _ID = re.compile(r"([\w.-]+/[\w.-]+)(?::([\w.-]+))?(?:@([\w./-]+))?")
 
 
@@ -52,6 +56,26 @@ def download(id: HubId, split: str) -> tuple[list[Target], str]:
             file = hf_hub_download(named, path, repo_type="dataset", revision=commit)
         targets.append(Target(Path(file), f"{named}/{path}", path, classes))
     return targets, commit
+
+
+def folder_of_files(id: HubId, task: Task) -> tuple[Path | None, str]:
+    """Return the folder with the whole data set where it is one of files, and its commit.
+
+    None where tables hold what there is, or where no file is of a kind that the task reads.
+    """
+    from huggingface_hub import HfApi, snapshot_download
+
+    named = id.repository
+    with _explained(id):
+        found = HfApi().resolve_revision(named, repo_type="dataset", revision=id.revision)
+        commit = str(found.resolved)
+        paths, _ = _listing(named, commit)
+    whole = any(path.endswith(_WHOLE) for path in paths)
+    kinds = {role.kind for role in task.media}
+    if whole or not any(media.is_media(path, kind) for path in paths for kind in kinds):
+        return None, commit
+    with _explained(id):
+        return Path(snapshot_download(named, repo_type="dataset", revision=commit)), commit
 
 
 @contextmanager

@@ -11,9 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from automl.data.arrays import strings
-from automl.data.part import Part, listed
+from automl.data.part import SOURCE, Part, listed
 from automl.data.relabelling import written
-from automl.data.rows import SOURCE
 from automl.errors import Problem
 
 _WHOLE = re.compile(r"-?\d+")

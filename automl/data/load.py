@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from automl import tasks
-from automl.data import columns, doctor, forms, labels, nested, relabelling, sources, splits
+from automl.data import columns, doctor, forms, labels, media, nested, relabelling, sources, splits
 from automl.data.arrays import integers, strings
 from automl.data.fingerprint import fingerprint, row_hashes, split_hash
-from automl.data.part import Part, Reading, listed, refused
+from automl.data.part import GROUP, SOURCE, Part, Reading, listed, refused
 from automl.data.profile import profile
-from automl.data.rows import GROUP, SOURCE, select
+from automl.data.rows import select
 from automl.errors import DataError, Problem
 from automl.plan import SPLITS, DataPlan, Source, SplitRule
 from automl.recipe.loaded import LoadedRecipe, Location
@@ -58,26 +58,32 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
     order of rows and files. Raises DataError at the recipe's place, with all problems of a stage
     at once, for what cannot be read, told apart or learnt from.
     """
-    reads = _read_all(loaded)
+    reads = _read_all(loaded, task)
     task, found = _columns(loaded, task, reads)
     roles = [role for role in task.roles if role.name in found]
     given, dropped, renamed = _select_all(loaded, roles, found, reads)
+    with _placed(loaded, ("data", "train")):
+        looked = media.look(given, roles, loaded.recipe.data.bad_files)
+    given, digests = looked.tables, looked.digests
     given, prepared = forms.prepare(loaded, task, given)
     roles = [role for role in task.roles if role.name in given["train"].column_names]
     found = {role.name: found[role.name] for role in roles if role.name in found}
     task = tasks.narrowed(task, [role.name for role in roles])
     _check_labels(loaded, roles, found, given, reads)
-    divided, notes = _divide(loaded, task, roles, given)
+    divided, notes = _divide(loaded, task, roles, given, digests)
     _refuse_few(loaded, divided["train"].num_rows)
-    hashes = {s: row_hashes(t, [r.name for r in roles]) for s, t in divided.items()}
+    contents = {s: media.told_apart(t, roles, digests) for s, t in divided.items()}
+    hashes = {s: row_hashes(t, [r.name for r in roles]) for s, t in contents.items()}
     ordered = {split: _ordered(table, hashes[split]) for split, table in divided.items()}
+    contents = {split: media.told_apart(table, roles, digests) for split, table in ordered.items()}
     warnings = [
         *_dropped_note(dropped),
         *renamed,
+        *looked.notes,
         *prepared,
         *notes,
         *_unused_note(roles, found, divided["train"], reads),
-        *doctor.doubts(ordered, roles),
+        *doctor.doubts(contents, roles),
         *doctor.imbalance(ordered["train"], roles),
     ]
     tables = {split: _public(table) for split, table in ordered.items()}
@@ -119,13 +125,13 @@ def _references(loaded: LoadedRecipe) -> Iterator[tuple[str, str, Location]]:
                 yield split, reference, ("data", split, index)
 
 
-def _read_all(loaded: LoadedRecipe) -> list[_Read]:
+def _read_all(loaded: LoadedRecipe, task: Task) -> list[_Read]:
     reads: list[_Read] = []
     problems: list[Problem] = []
     for split, reference, location in _references(loaded):
         try:
             with _placed(loaded, location):
-                reading = sources.read(reference, loaded.folder, split)
+                reading = sources.read(reference, loaded.folder, split, task)
                 published = loaded.reference(location, reference)
                 parts = tuple(
                     relabelling.declared(nested.opened(part), loaded.recipe.data.labels)
@@ -275,7 +281,11 @@ def _check_labels(
 
 
 def _divide(
-    loaded: LoadedRecipe, task: Task, roles: Sequence[Role], given: Mapping[str, pa.Table]
+    loaded: LoadedRecipe,
+    task: Task,
+    roles: Sequence[Role],
+    given: Mapping[str, pa.Table],
+    digests: Mapping[str, str],
 ) -> tuple[dict[str, pa.Table], tuple[str, ...]]:
     """Return the tables of all three splits, taking shares out of train."""
     shares = _shares(loaded)
@@ -285,7 +295,8 @@ def _divide(
     role = _class_role(roles)
     compared = [role for role in roles if role.name == task.together]
     compared = compared or [role for role in roles if not role.is_target]
-    texts = [nested.readable(train, role) for role in compared]
+    shown = media.told_apart(train, compared, digests)
+    texts = [nested.readable(shown, role) for role in compared]
     keys = ["\0".join(map(splits.same_text, row)) for row in zip(*texts, strict=True)]
     classes = train[role].to_pylist() if role else None
     groups = train[GROUP].to_pylist() if loaded.recipe.data.group_by else None

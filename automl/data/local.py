@@ -41,6 +41,11 @@ def find(reference: str, folder: Path, split: str) -> list[Target]:
     raise missing(reference, folder)
 
 
+def is_saved(folder: Path) -> bool:
+    """Return whether the folder was written by ``save_to_disk``."""
+    return (folder / _DATASETS).is_file() or (folder / _DATASET).is_file()
+
+
 def missing(reference: str, folder: Path, more: str = "") -> DataError:
     """Return the error for a reference that leads nowhere, hinting at the nearest existing name."""
     return refused(f"{reference} does not exist{more}", _nearest(reference, folder))

@@ -11,6 +11,11 @@ import pyarrow as pa
 from automl.errors import DataError, Problem
 from automl.plan import FileHash
 
+SOURCE = "__source__"
+"""Column that says where a row stands: ``train.csv:17``."""
+GROUP = "__group__"
+"""Column of ``group_by`` values, as strings; only while splitting."""
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -39,6 +44,12 @@ class Part:
     """Class names in their declared order, for columns that were indices into them."""
     mixed: Mapping[str, str] = field(default_factory=dict)
     """Column → what is inconsistent about it; a reason to refuse the column, not the file."""
+    places: pa.Array | None = None
+    """Where each row stands, where that is no number within a file."""
+    folder: Path | None = None
+    """Folder that paths in the rows start from; null: they can't be found."""
+    depth: int = 0
+    """How many folders above it they may start from as well: those within the source."""
 
 
 @dataclass(frozen=True, slots=True)

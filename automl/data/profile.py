@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from automl.data.nested import readable
 from automl.plan import Profile
-from automl.tasks import Role
+from automl.tasks import MEDIA, Role
 
 
 def profile(
@@ -22,7 +22,11 @@ def profile(
     """
     classes = next((role for role in roles if role.kind in ("class", "classes")), None)
     train = tables["train"]
-    inputs = [role for role in roles if not role.is_target and role.name in train.column_names]
+    inputs = [
+        role
+        for role in roles
+        if not role.is_target and role.kind not in MEDIA and role.name in train.column_names
+    ]
     return Profile(
         class_counts={split: _counts(table, classes) for split, table in tables.items()},
         characters=_lengths(train, inputs),

@@ -13,18 +13,14 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from automl.data import nested
+from automl.data import media, nested
 from automl.data.arrays import integers, null, string
 from automl.data.columns import kind_of
-from automl.data.part import Part, listed, refused
+from automl.data.part import GROUP, SOURCE, Part, listed, refused
 from automl.data.relabelling import NOTHING, Names, relabelled, written
-from automl.tasks import Role
+from automl.tasks import MEDIA, Role
 
 _NONE = integers([0])[0]
-SOURCE = "__source__"
-"""Column that says where a row stands: ``train.csv:17``."""
-GROUP = "__group__"
-"""Column of ``group_by`` values, as strings; only while splitting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +69,10 @@ def select(
 def _table(
     part: Part, roles: Sequence[Role], columns: Mapping[str, str], group_by: str | None
 ) -> pa.Table:
-    number = pc.cast(part.numbers, pa.string())
-    source = pc.binary_join_element_wise(string(part.name), number, string(":"))
+    source = part.places
+    if source is None:
+        number = pc.cast(part.numbers, pa.string())
+        source = pc.binary_join_element_wise(string(part.name), number, string(":"))
     found = {
         role.name: _converted(part.table[columns[role.name]], role, part, columns[role.name])
         for role in roles
@@ -96,6 +94,8 @@ def _converted(values: pa.ChunkedArray, role: Role, part: Part, column: str) -> 
         return nested.lists(values, role, part, column)
     if role.kind == "json":
         return nested.as_json(values)
+    if role.kind in MEDIA:
+        return media.located(values, part, column)
     values = _decoded(values)
     kind = kind_of(values.type)
     if role.kind == "text":

@@ -23,7 +23,7 @@ NAME = "safetensors"
 _KEPT = re.compile(
     r"config\.json|generation_config\.json|.*\.safetensors|model\.safetensors\.index\.json"
     r"|tokenizer\.json|tokenizer_config\.json|special_tokens_map\.json|added_tokens\.json"
-    r"|vocab\.txt|(target_)?vocab\.json|merges\.txt|.*\.model|.*\.spm|chat_template\.jinja|preprocessor_config\.json"
+    r"|vocab\.txt|(target_)?vocab\.json|merges\.txt|.*\.model|.*\.spm|chat_template\.jinja|(pre)?processor_config\.json"
 )
 """What belongs to a model; a training folder also holds optimizer states and pickles."""
 _WHOLE = ("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json")
@@ -62,10 +62,11 @@ class Safetensors:
             _adapter.write(delivery, folder, candidate, config)
         else:
             _write(folder / "config.json", config)
-        _write(
-            folder / "tokenizer_config.json", _tokenizer_config(delivery.model, delivery.max_length)
-        )
-        further = tasks.get(delivery.plan.task).files
+        task = tasks.get(delivery.plan.task)
+        if not task.media:
+            tokens = _tokenizer_config(delivery.model, delivery.max_length)
+            _write(folder / "tokenizer_config.json", tokens)
+        further = task.files
         for path, content in further(config, delivery.max_length).items() if further else ():
             (folder / path).parent.mkdir(exist_ok=True)
             _write(folder / path, content)

@@ -119,6 +119,9 @@ class Data(Section):
     named as itself is meant as it is written."""
     group_by: Text | None = None
     """Column whose equal values never fall on two sides of a split (customer, document)."""
+    bad_files: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.01
+    """Share of a split's rows whose pictures or sounds may be missing or damaged: they are named
+    and left out. More of them end the run with the list."""
     seed: Seed = 0
     """Seed of the split. The split depends on row content and this seed, not on row order."""
     max_length: Annotated[int, Field(ge=8)] | None = None

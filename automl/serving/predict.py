@@ -17,7 +17,6 @@ from automl.errors import DataError, InputError, Problem, RowError
 from automl.rundir import RunDir
 from automl.serving import base
 from automl.tasks import Columns, Role, _loading
-from automl.tasks._text import load_tokenizer
 
 
 class Pair(TypedDict):
@@ -50,7 +49,7 @@ class Predictor:
         _refuse_unfit(self.info, folder, trust_remote_code)
         self.task = tasks.get(self.info.task)
         where = _device(device)
-        self._tokenizer = load_tokenizer(str(folder), trust_remote_code)
+        self._tokenizer = self.task.processor(str(folder), trust_remote_code)
         self._collate = self.task.collator(self._tokenizer)
         self._model = _model(self.info, folder, trust_remote_code, base_model).to(where)
         # The config's, as code of the reader's own reads them: there is one place to change them.

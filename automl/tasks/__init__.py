@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from automl import plugins
@@ -27,8 +28,11 @@ SAMPLE_ROWS = 2000
 """Training rows, the first ones, that settings of a tokenizer are read off."""
 Labels = Sequence[str]
 """The classes in their order; empty for tasks without."""
-Kind = Literal["text", "class", "number", "texts", "classes", "json"]
-"""``texts`` and ``classes`` are lists a row, ``json`` is whatever is nested, as JSON text."""
+Kind = Literal["text", "class", "number", "texts", "classes", "json", "image", "audio"]
+"""``texts`` and ``classes`` are lists a row, ``json`` is whatever is nested, as JSON text.
+``image`` and ``audio`` are files on this machine, by their absolute path."""
+MEDIA = ("image", "audio")
+"""Kinds whose values are files: rows are compared, and told apart, by their content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +96,10 @@ WEIGHTED = frozenset({"class_weights"})
 
 PREFERENCE = frozenset({"preference_loss", "beta", "odds_weight"})
 """Hyperparameters of a task that learns which of two answers is preferred."""
+VISION = frozenset({"layer_decay", "keep_layers", "dropout", "freeze_norm"})
+"""Hyperparameters of a task whose head stands on a backbone that sees."""
+SEEING = frozenset({"augmentation", "magnitude", "flip", "crop"})
+"""Hyperparameters of a task whose pictures may be changed at random in training."""
 SIMILARITY = frozenset(
     {"embedding_pooling", "matryoshka", "temperature", "score_loss", "pair_loss"}
 )
@@ -132,6 +140,12 @@ class Task:
     """What a bundle is given, where that is something else than the training data's inputs."""
     together: str = ""
     """Role whose equal values stay on one side of a split."""
+    unit: str = "tokens"
+    """What ``max_length`` counts; empty where nothing is cut."""
+    sample_rows: int = SAMPLE_ROWS
+    """Training rows, the first ones, that candidates are tried on."""
+    chunk: int | None = None
+    """Rows encoded at once, where all of them would fill the memory; null: all."""
     texts: int = 1
     """Texts that a row holds, each of up to ``max_length`` tokens: 2 where they are compared."""
     usual_length: int | None = None
@@ -230,6 +244,12 @@ class Task:
     settle: Callable[[Any, Any, Any, Labels], Any] | None = None
     """(model, predictions, targets, labels) → the predictions of the validation rows again, after
     what of the model's settings is chosen by them (a threshold) was; it is kept with the model."""
+    processor: Callable[[str, bool], Any] = _defaults.tokenizer
+    """(folder, trust_remote_code) → what prepares rows for the folder's model, called tokenizer
+    throughout; for pictures and sounds it is another processor. Raises CandidateError."""
+    gather: Callable[[Path, Sequence[str]], Mapping[str, Sequence[Any]]] | None = None
+    """(folder, paths of files in it) → the columns that the folder's layout tells, where no data
+    file describes it; values of a role with files are paths within the folder."""
     lengths: Callable[[Mapping[str, Sequence[Any]]], list[int]] = _defaults.lengths
     """encoded rows → tokens that ``max_length`` limits, by row."""
     files: Callable[[Mapping[str, Any], int], Mapping[str, Any]] | None = None
@@ -254,6 +274,11 @@ class Task:
     def scored(self, rows: int) -> int:
         """Return how many of a split's ``rows`` a finished model is scored on."""
         return rows if self.scored_rows is None else min(rows, self.scored_rows)
+
+    @property
+    def media(self) -> tuple[Role, ...]:
+        """The roles that hold files; without any, all is text."""
+        return tuple(role for role in self.roles if role.kind in MEDIA)
 
     @property
     def inputs(self) -> tuple[Role, ...]:

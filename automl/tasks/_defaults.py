@@ -11,6 +11,13 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
+def tokenizer(path: str, trust_remote_code: bool = False) -> PreTrainedTokenizerBase:
+    """Return the tokenizer in the folder."""
+    from automl.tasks import _text
+
+    return _text.load_tokenizer(path, trust_remote_code)
+
+
 def padder(tokenizer: PreTrainedTokenizerBase) -> Callable[[list[Any]], Any]:
     """Return what pads encoded rows to the longest of the batch."""
     from automl.tasks import _text

@@ -15,10 +15,13 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
 LAYERED: Mapping[str, str] = {
+    "beit": "num_hidden_layers",
     "bert": "num_hidden_layers",
     "camembert": "num_hidden_layers",
     "deberta": "num_hidden_layers",
     "deberta-v2": "num_hidden_layers",
+    "deit": "num_hidden_layers",
+    "dinov2": "num_hidden_layers",
     "distilbert": "n_layers",
     "electra": "num_hidden_layers",
     "ernie": "num_hidden_layers",
@@ -34,6 +37,7 @@ LAYERED: Mapping[str, str] = {
     "qwen2": "num_hidden_layers",
     "qwen3": "num_hidden_layers",
     "roberta": "num_hidden_layers",
+    "vit": "num_hidden_layers",
     "xlm-roberta": "num_hidden_layers",
 }
 """Model type → what its config calls the number of layers.

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import CandidateError
-from automl.tasks._text import load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -28,7 +27,7 @@ def adapted(
     ``rows`` gives the first train rows; it is asked where the task looks at them. Raises
     CandidateError when the tokenizer can't be loaded, or the model can't do the task on them.
     """
-    tokenizer = load_tokenizer(path, trust_remote_code)
+    tokenizer = task.processor(path, trust_remote_code)
     if task.adapt is None:
         return tokenizer, ()
     config = json.loads((Path(path) / "config.json").read_bytes())

@@ -180,7 +180,7 @@ def load_config(
     if (kept := hyperparameters.get("keep_layers")) is not None:
         _layers.keep(config, int(kept))
     _pooling.configure(config, str(hyperparameters.get("pooling", _pooling.STOCK)))
-    if getattr(config, "pad_token_id", None) is None:
+    if hasattr(config, "vocab_size") and getattr(config, "pad_token_id", None) is None:
         config.pad_token_id = load_tokenizer(path, trust_remote_code).pad_token_id
     return config
 

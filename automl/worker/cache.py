@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from automl.worker import store
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-FORMAT = 1
+FORMAT = 2
 """Raised when what is stored for the same key changes."""
 
 
@@ -45,9 +45,21 @@ def encoded(
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(target.with_suffix(".lock")):
         if not target.exists():
-            columns = read_columns(table, most)
-            _write(task.encode(columns, tokenizer, data.max_length, data.labels), target)
+            _write(_parts(task, data, read_columns(table, most), tokenizer), target)
     return store.load(target)
+
+
+def _parts(
+    task: Task, data: DataRef, columns: Mapping[str, Sequence[Any]], tokenizer: Any
+) -> Iterator[store.Rows]:
+    """Yield the encoded rows, as many at once as the task bears; say how far where that is long."""
+    total = len(next(iter(columns.values())))
+    chunk = task.chunk or max(1, total)
+    for start in range(0, max(1, total), chunk):
+        part = {role: values[start : start + chunk] for role, values in columns.items()}
+        yield store.rows(task.encode(part, tokenizer, data.max_length, data.labels))
+        if task.chunk is not None and total > chunk:
+            print(f"{min(total, start + chunk):,} of {total:,} rows are decoded", flush=True)
 
 
 def key(task: Task, data: DataRef, split: str, tokenizer: PreTrainedTokenizerBase) -> str:
@@ -75,6 +87,10 @@ def read_columns(table: Path, most: int | None = None) -> dict[str, list[Any]]:
 
 def _content(tokenizer: PreTrainedTokenizerBase) -> str:
     """Return a hash of what the tokenizer does, wherever it was loaded from."""
+    if not hasattr(tokenizer, "get_vocab"):  # a processor of pictures or sounds
+        content = {"class": type(tokenizer).__name__, **tokenizer.to_dict()}
+        text = json.dumps(content, sort_keys=True, default=str)
+        return hashlib.blake2b(text.encode()).hexdigest()
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is not None:
         # Truncation and padding are settings of the last call, not of the tokenizer.
@@ -95,10 +111,10 @@ def _locked(path: Path) -> Iterator[None]:
         yield
 
 
-def _write(columns: dict[str, list[Any]], target: Path) -> None:
+def _write(parts: Iterable[store.Rows], target: Path) -> None:
     temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
     try:
-        store.save(store.rows(columns), temporary)
+        store.save(parts, temporary)
         os.rename(temporary, target)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)

@@ -18,7 +18,6 @@ import torch
 from automl import tasks
 from automl.errors import CandidateError
 from automl.jobs import CalibrateResult, CalibrateSpec, Calibration
-from automl.tasks._text import load_tokenizer
 from automl.worker import cache, device, durable, head, models, store, temperature, thresholds
 from automl.worker.prediction import predicted
 
@@ -39,7 +38,7 @@ def calibrate(spec: CalibrateSpec) -> CalibrateResult:
     if task.probabilities is None:
         raise ValueError(f"{spec.task} says no probabilities")
     model = models.trained(task, spec.model, device.select(spec.devices))
-    tokenizer = load_tokenizer(spec.model.path, spec.model.trust_remote_code)
+    tokenizer = task.processor(spec.model.path, spec.model.trust_remote_code)
     columns = cache.read_columns(Path(spec.data.tables["validation"]), task.evaluation_rows)
     limit = models.reach(model, tokenizer, spec.data.max_length)
     rows = store.rows(task.encode(columns, tokenizer, limit, labels))

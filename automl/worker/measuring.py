@@ -276,6 +276,8 @@ class _Bench:
 
     def frozen_share(self, batch_size: int, best: Timing) -> float:
         """Return what a step takes with frozen embeddings, of what it takes without; at most 1."""
+        if "freeze_embeddings" not in self.trainee.task.knobs:
+            return 1.0
         every = embeddings(self.trainee.model).parameters()
         frozen = [parameter for parameter in every if parameter.requires_grad]
         for parameter in frozen:

@@ -83,6 +83,8 @@ def length_limit(model: Any, tokenizer: Any) -> int:
 
     Position tables with a padding index (RoBERTa and its kin) lose the positions up to it.
     """
+    if not hasattr(tokenizer, "model_max_length"):
+        return NO_LIMIT  # pictures and sounds, which their task cuts
     limits = [NO_LIMIT, int(min(tokenizer.model_max_length, NO_LIMIT))]
     positions = getattr(model.config, "max_position_embeddings", None)
     if isinstance(positions, int) and positions > 0:
@@ -105,6 +107,8 @@ def reach(model: Any, tokenizer: Any, trained_length: int) -> int:
 
 def check_vocabulary(model: Any, tokenizer: Any) -> None:
     """Raise CandidateError when the tokenizer can name tokens the model has no embedding for."""
+    if not hasattr(tokenizer, "get_vocab"):
+        return
     known = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > known:
         raise CandidateError(

@@ -27,7 +27,6 @@ from automl.jobs import TrialSpec
 from automl.plan import Scalar
 from automl.rundir import TrialDir
 from automl.tasks import Task, _layers, _pooling
-from automl.tasks._text import load_tokenizer
 from automl.worker import (
     cache,
     costs,
@@ -165,7 +164,7 @@ class _Setting:
 def _setting(trial: TrialDir, spec: TrialSpec, reporter: Reporter) -> _Setting:
     task = tasks.get(spec.task)
     faults.read(trial, spec.number).loading()
-    tokenizer = load_tokenizer(spec.model.path, spec.model.trust_remote_code)
+    tokenizer = task.processor(spec.model.path, spec.model.trust_remote_code)
     rows = {
         split: cache.encoded(task, spec.data, split, tokenizer, Path(spec.tokens))
         for split in ("train", "validation")

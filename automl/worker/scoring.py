@@ -12,7 +12,6 @@ import torch
 from automl import tasks
 from automl.jobs import Reliability, ScoreResult, ScoreSpec, SplitScore
 from automl.tasks import Task
-from automl.tasks._text import load_tokenizer
 from automl.worker import costs, device, models, store
 from automl.worker.cache import read_columns
 from automl.worker.prediction import predicted
@@ -39,7 +38,7 @@ def score(spec: ScoreSpec) -> ScoreResult:
         most = task.evaluation_rows
     else:
         model = models.trained(task, spec.model, chosen)
-        tokenizer = load_tokenizer(spec.model.path, spec.model.trust_remote_code)
+        tokenizer = task.processor(spec.model.path, spec.model.trust_remote_code)
         most = task.scored_rows
     limit = models.reach(model, tokenizer, spec.data.max_length)
     collate = task.collator(tokenizer)

@@ -19,7 +19,6 @@ from automl import tasks
 from automl.errors import CandidateError
 from automl.jobs import ModelRef, ScreenResult, ScreenScore, ScreenSpec
 from automl.tasks import Task
-from automl.tasks._text import load_tokenizer
 from automl.worker import device, failures, features, logistic, ridge, separation, store
 
 BATCH_ROWS = 64
@@ -62,7 +61,7 @@ def _screen(task: Task, spec: ScreenSpec, model: ModelRef) -> ScreenScore:
 
 def _features(task: Task, spec: ScreenSpec, ref: ModelRef) -> tuple[Features, Targets]:
     """Return the sample's features by layer, and its class indices."""
-    tokenizer = load_tokenizer(ref.path, ref.trust_remote_code)
+    tokenizer = task.processor(ref.path, ref.trust_remote_code)
     torch.manual_seed(spec.seed)
     model: Any = task.build(ref.path, spec.labels, {}, ref.trust_remote_code)
     model.to(device.select(spec.devices))

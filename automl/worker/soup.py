@@ -20,7 +20,6 @@ from automl import tasks
 from automl.data.tables import read_table
 from automl.jobs import SoupResult, SoupSpec
 from automl.tasks import Columns, Task
-from automl.tasks._text import load_tokenizer
 from automl.worker import device, durable, logistic, models, store
 from automl.worker.prediction import outputs
 
@@ -94,7 +93,7 @@ class _Judge:
         self.task: Task = tasks.get(spec.task)
         first = spec.models[0]
         self.model: Any = models.trained(self.task, first, device.select(spec.devices))
-        self.tokenizer = load_tokenizer(first.path, first.trust_remote_code)
+        self.tokenizer = self.task.processor(first.path, first.trust_remote_code)
         self.collate = self.task.collator(self.tokenizer)
         columns = read_table(Path(spec.data.tables["validation"])).to_pydict()
         limit = models.reach(self.model, self.tokenizer, spec.data.max_length)

@@ -13,8 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from automl import documents
-from automl.catalog import cache
+from automl import cache, documents
 from automl.cli import clean
 from automl.errors import InputError, RunFolderError
 from automl.exporters._choice import Choice, Soup

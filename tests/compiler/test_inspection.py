@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from automl import catalog, documents
-from automl.catalog import cache, folder
+from automl import cache, catalog, documents
+from automl.catalog import folder
 from automl.compiler import inspection
 from automl.compiler.inspection import Question, inspect
 from automl.errors import JobFailed

@@ -121,7 +121,7 @@ FULL: dict[str, Any] = {
     "extends": [],
     "task": "text-classification",
     "data": {"train": "a.csv", "validation": ["b.csv"], "test": 0.1, "columns": {"text": "body"},
-             "labels": {"Refund ": "refund", "": None}, "group_by": "who", "seed": 1,
+             "labels": {"Refund ": "refund", "": None}, "group_by": "who", "seed": 1, "bad_files": 0.05,
              "max_length": 64},
     "models": ["acme/encoder", {"path": "m"}, {"id": "a/b", "revision": "c"}, {"package": "p"}],
     "search": {"space": {"learning_rate": {"low": 1e-5, "high": 1e-3, "log": True},

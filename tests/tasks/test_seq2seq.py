@@ -10,6 +10,7 @@ import pytest
 from automl import tasks
 from automl.errors import CandidateError
 from automl.tasks import _loading, _seq2seq
+from automl.tasks._text import load_tokenizer
 from automl.worker import models
 from automl.worker.store import rows as stored
 from tests.tasks.tiny_seq2seq import tiny_bart, tiny_t5
@@ -107,7 +108,7 @@ def test_a_t5_is_told_the_languages_by_name(t5):
 def test_prompt_and_target_length_come_back_with_a_saved_tokenizer(t5, tmp_path):
     tokenizer, _ = adapted(SUMMARIZE, t5)
     tokenizer.save_pretrained(tmp_path)
-    again = _loading.load_tokenizer(str(tmp_path))
+    again = load_tokenizer(str(tmp_path))
     assert again.init_kwargs["automl"] == tokenizer.init_kwargs["automl"]
     assert SUMMARIZE.encode(COLUMNS, again, 64, ()) == SUMMARIZE.encode(COLUMNS, tokenizer, 64, ())
 
@@ -234,7 +235,7 @@ def test_a_model_of_many_languages_reads_and_writes_the_two(mbart, tmp_path):
     assert rows[0]["labels"][0] == german
     assert model.generation_config.forced_bos_token_id == german
     kept(model, tokenizer, tmp_path)
-    again = _loading.load_tokenizer(str(tmp_path))
+    again = load_tokenizer(str(tmp_path))
     blind = {"text": columns["text"]}
     assert TRANSLATE.encode(blind, again, 64, ())["input_ids"][0][0] == english
     batch = TRANSLATE.collator(again)([rows[0]])
@@ -321,7 +322,7 @@ def test_a_marian_keeps_its_two_vocabularies_pieces_when_saved(tmp_path):
     for file in sorted((tmp_path / "kept").iterdir()):
         assert re.fullmatch(_KEPT, file.name), file
         assert file.name in CATALOGUED or file.suffix == ".safetensors"
-    again = _loading.load_tokenizer(str(tmp_path / "kept"))
+    again = load_tokenizer(str(tmp_path / "kept"))
     assert TRANSLATE.encode(COLUMNS, again, 64, ()) == TRANSLATE.encode(COLUMNS, tokenizer, 64, ())
 
 

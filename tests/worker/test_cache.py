@@ -29,6 +29,7 @@ class Counting:
     def __init__(self):
         self.calls = 0
         self.name = TASK.name
+        self.chunk = TASK.chunk
 
     def encode(self, *arguments):
         self.calls += 1
@@ -37,7 +38,7 @@ class Counting:
 
 def test_what_is_stored_comes_back_mapped(tmp_path):
     columns = {"input_ids": [[5, 6, 7], [8], []], "labels": [2, 0, 1], "weight": [0.5, 1, 2]}
-    store.save(store.rows(columns), tmp_path)
+    store.save([store.rows(columns)], tmp_path)
     rows = store.load(tmp_path)
     assert len(rows) == 3
     assert [rows[i]["input_ids"].tolist() for i in range(3)] == columns["input_ids"]
