@@ -83,10 +83,15 @@ def _states(model: Any, inputs: dict[str, torch.Tensor], pooling: Pooling) -> to
     hidden = next((found for name in names if (found := getattr(given, name, None))), None)
     if hidden is None:
         raise CandidateError("it does not show the states of its layers")
-    mask = inputs.get("attention_mask", torch.ones_like(inputs["input_ids"]))
     last = hidden[-1].shape
-    if any(each.shape != last for each in hidden) or last[:2] != mask.shape:
+    if any(each.shape != last for each in hidden) or len(last) != 3:
         raise CandidateError("its layers' states are not of one shape")
+    # What sees or hears has as many states for every row, or a mask that counts something else.
+    mask = inputs.get("attention_mask")
+    if mask is None or mask.shape != last[:2]:
+        if "input_ids" in inputs and mask is not None:
+            raise CandidateError("its layers' states are not of one shape")
+        mask = torch.ones(last[:2], dtype=torch.int64, device=hidden[-1].device)
     pooled = torch.stack([pool(each.float(), mask, pooling) for each in hidden], dim=1)
     return functional.layer_norm(pooled, pooled.shape[-1:])
 
