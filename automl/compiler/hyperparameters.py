@@ -142,7 +142,7 @@ HYPERPARAMETERS = {
             "colours; randaugment draws two of 14 operations besides",
             choices=("none", "light", "randaugment"),
         ),
-        Hyperparameter("magnitude", "int", "strength of randaugment's operations", 1, 30),
+        Hyperparameter("magnitude", "int", "strength of randaugment's operations", 1, 10),
         Hyperparameter(
             "flip",
             "choice",

@@ -279,7 +279,7 @@ def _seeing(prior: Prior) -> Iterator[Parameter]:
     yield _chosen("augmentation", prior.augmentations, source)
     changed: Mapping[str, tuple[Scalar, ...]] = {"augmentation": ("light", "randaugment")}
     yield Parameter(
-        "magnitude", "int", 9, 3, 15, source=source, when={"augmentation": ("randaugment",)}
+        "magnitude", "int", 5, 2, 9, source=source, when={"augmentation": ("randaugment",)}
     )
     yield replace(_chosen("flip", (True, False), source), when=changed)
     yield Parameter("crop", "float", 0.7, 0.3, 1.0, source=source, when=changed)

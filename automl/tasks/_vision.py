@@ -224,7 +224,7 @@ def settings(hyperparameters: Mapping[str, Scalar]) -> Any:
         crop=float(hyperparameters.get("crop", 1.0)),
         colour=0.2,
         policy="randaugment" if policy == "randaugment" else "none",
-        magnitude=int(hyperparameters.get("magnitude", 9)),
+        magnitude=int(hyperparameters.get("magnitude", 5)),
         erase=0.0,
     )
 

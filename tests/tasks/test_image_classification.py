@@ -191,6 +191,26 @@ def test_a_bundle_answers_as_the_pipeline_does(seen, tmp_path):
     assert predictor.drawn[0][1] == f"{theirs[0]['label']} {theirs[0]['score']:.2f}"
 
 
+def test_batches_prepared_by_other_processes_are_the_same(seen):
+    from torch.utils.data import DataLoader
+
+    from automl.worker.sampling import LengthGrouped
+
+    _, processor = seen
+    rows = store.rows(TASK.encode(ROWS, processor, 64, LABELS))
+
+    def passes(workers):
+        collate = TASK.training_collator(processor, 3, {"augmentation": "light", "crop": 0.5})
+        sampler = LengthGrouped(rows.lengths, 4, 3)
+        loader = DataLoader(rows, 4, sampler=sampler, collate_fn=collate, num_workers=workers)
+        for epoch in range(2):
+            collate.epoch = sampler.epoch = epoch
+            yield from (batch["pixel_values"].numpy() for batch in loader)
+
+    pairs = zip(passes(0), passes(2), strict=True)
+    assert [bool((one == other).all()) for one, other in pairs] == [True] * 6
+
+
 @pytest.mark.slow
 def test_a_trial_on_folders_of_pictures_leaves_a_card_with_pictures(seen, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
