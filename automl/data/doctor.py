@@ -89,8 +89,8 @@ def _leaks(
             )
             count = sum(row.split == other for rows in shared for row in rows)
             found.append(
-                f"{count} of {tables[other].num_rows} {other} rows have a {noun} that {one} has too: "
-                f"{listed(pairs, _SHOWN)}"
+                f"{count} of {tables[other].num_rows} {other} rows have a {noun} that {one} has "
+                f"too: {listed(pairs, _SHOWN)}"
             )
         found.extend(_shared_groups(tables, one, other))
     return tuple(found)

@@ -19,7 +19,8 @@ from torch.nn import functional
 
 from automl import documents
 from automl.errors import CandidateError
-from automl.worker.prediction import by_length
+from automl.worker import head
+from automl.worker.prediction import by_length, predict
 from automl.worker.store import Rows
 
 Array = npt.NDArray[np.float32]
@@ -73,6 +74,22 @@ def by_layer(
         done += len(indices)
     if found is None or not np.isfinite(found).all():
         raise CandidateError("its layers' states are not all finite numbers")
+    return found
+
+
+def at_head(model: Any, rows: Rows, collate: Callable[[list[Any]], Any], batch_size: int) -> Array:
+    """Return what the last linear layer of the model's head reads of the rows: (rows, width).
+
+    Raises CandidateError where the head ends in none, or where that is not finite.
+    """
+    device = next(model.parameters()).device
+    few = {name: x.to(device) for name, x in collate([rows[0]]).items() if name != "labels"}
+    name = head.last_linear(model, few)
+    width = model.get_submodule(name).in_features
+    with head.opened(model, name):
+        found = predict(model, rows, collate, batch_size, outputs=width)
+    if not np.isfinite(found).all():
+        raise CandidateError("what its head reads is not all finite numbers")
     return found
 
 

@@ -140,6 +140,31 @@ def test_layers_of_a_transformer_that_sees_can_be_compared_frozen(seen):
     assert found.shape == (9, 3, 32)
 
 
+def test_what_a_convolutional_head_reads_can_be_compared_frozen(seen, tmp_path):
+    from automl.jobs import ModelRef, ScreenSpec
+    from automl.worker.screening import screen
+
+    rows = {"image": ROWS["image"] * 8, "label": ROWS["label"] * 8}
+    sample = tuple(
+        dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)
+    )
+    refs = ModelRef("mobile", str(mobile(tmp_path))), ModelRef("vit", str(seen[0]))
+    spec = ScreenSpec(
+        task=TASK.name,
+        models=refs,
+        labels=LABELS,
+        sample=sample,
+        max_lengths={"mobile": 64, "vit": 64},
+        by="knn",
+        threads=1,
+        devices=(),
+        seed=0,
+    )
+    found = screen(spec).scores
+    assert [score.refused for score in found] == [None, None]
+    assert all(score.score > 0.5 for score in found)
+
+
 def test_fewer_layers_and_layer_decay_work_on_a_transformer_that_sees(seen):
     from automl.worker import depths
 
