@@ -145,9 +145,8 @@ def test_what_a_convolutional_head_reads_can_be_compared_frozen(seen, tmp_path):
     from automl.worker.screening import screen
 
     rows = {"image": ROWS["image"] * 8, "label": ROWS["label"] * 8}
-    sample = tuple(
-        dict(zip(rows, values, strict=True)) for values in zip(*rows.values(), strict=True)
-    )
+    values = zip(*rows.values(), strict=True)
+    sample = tuple(dict(zip(rows, each, strict=True)) for each in values)
     refs = ModelRef("mobile", str(mobile(tmp_path))), ModelRef("vit", str(seen[0]))
     spec = ScreenSpec(
         task=TASK.name,
