@@ -158,6 +158,14 @@ HYPERPARAMETERS = {
             1.0,
         ),
         Hyperparameter(
+            "packing",
+            "choice",
+            "whether short rows are put side by side instead of padded; rows of like length share "
+            "a batch anyway, so it is tried only where a recipe asks for it",
+            choices=(False, True),
+            rule="must be true or false",
+        ),
+        Hyperparameter(
             "preference_loss",
             "choice",
             "how preferred answers are learnt: dpo against the model before training, orpo along "

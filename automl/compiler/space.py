@@ -15,6 +15,7 @@ from automl.tasks import (
     ADAPTING,
     CLASSIFIER,
     MASKING,
+    PACKING,
     PREFERENCE,
     SEEING,
     SIMILARITY,
@@ -39,7 +40,7 @@ DROPOUTS = (
 """Configuration keys of families that put a dropout before their classifier."""
 
 
-OPTIONAL = CLASSIFIER | MASKING | PREFERENCE | SEEING | SIMILARITY | VISION | WEIGHTED
+OPTIONAL = CLASSIFIER | MASKING | PACKING | PREFERENCE | SEEING | SIMILARITY | VISION | WEIGHTED
 """Hyperparameters that not every task has."""
 TRAINED = ("full", *ADAPTING)
 """Methods that train layers: under which everything but the method itself is searched."""
@@ -54,7 +55,7 @@ APPLIES: Mapping[str, tuple[str, ...]] = {
     "layer_decay": ("full",),
 }
 """Hyperparameter → the methods it is one of, where not all of ``TRAINED``."""
-ON_REQUEST = WEIGHTED | (SIMILARITY - {"temperature"}) | {"whole_words"}
+ON_REQUEST = PACKING | WEIGHTED | (SIMILARITY - {"temperature"}) | {"whole_words"}
 """Hyperparameters that are part of a space only where the recipe asks for them: what is default
 does well, or they are a matter of what the model is for. Weights of classes bend the
 probabilities, and thresholds, which cost no trial, do most of what they can do."""
@@ -269,6 +270,7 @@ def _losses() -> Iterator[Parameter]:
     yield _fixed("pair_loss", "online", "sentence-transformers' training overview")
     yield Parameter("mask_share", "float", 0.15, 0.15, 0.4, source="Wettig et al. 2023")
     yield _fixed("whole_words", False, "Devlin et al. 2019")
+    yield _fixed("packing", False, "own runs: rows of like length pad 11%")
 
 
 def _seeing(prior: Prior) -> Iterator[Parameter]:

@@ -104,6 +104,8 @@ SIMILARITY = frozenset(
     {"embedding_pooling", "matryoshka", "temperature", "score_loss", "pair_loss"}
 )
 """Hyperparameters of a task that compares embeddings."""
+PACKING = frozenset({"packing"})
+"""Hyperparameters of a task whose rows can be put side by side."""
 MASKING = frozenset({"mask_share", "whole_words"})
 """Hyperparameters of a task that hides parts of texts."""
 

@@ -5,16 +5,30 @@ Of a conversation only what the assistant says is learnt, of a plain text all. K
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from automl.tasks import Columns, Labels, Malformed, Metric, Prepared, Role, Task, _causal, _chat
+from automl.plan import Scalar
+from automl.tasks import (
+    PACKING,
+    Columns,
+    Labels,
+    Malformed,
+    Metric,
+    Prepared,
+    Role,
+    Task,
+    _causal,
+    _chat,
+    _packing,
+)
 from automl.tasks._causal import AUTO_CLASS, MAPPING, ROW, TURNS
 from automl.tasks._chat import ASSISTANT, Message, Misfit
+from automl.tasks._text import padder
 
 if TYPE_CHECKING:
     import numpy as np
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from automl.jobs import SplitScore
     from automl.tasks._bytes import Passage
@@ -110,6 +124,23 @@ def _pieces(
             kept = _causal.cut(whole, max_length)
             told = said if len(several) == 1 else said[number : number + 1]
             yield row, len(told), _causal.told_bytes(tokenizer, whole, kept, told), kept
+
+
+def _build(
+    path: str, labels: Labels, hyperparameters: Mapping[str, Scalar], trust_remote_code: bool
+) -> PreTrainedModel:
+    model = _causal.load(path, hyperparameters, trust_remote_code)
+    if hyperparameters.get("packing", False):
+        _packing.check(model)
+    return model
+
+
+def _training_collator(
+    tokenizer: PreTrainedTokenizerBase, seed: int, hyperparameters: Mapping[str, Scalar]
+) -> Callable[[list[Any]], Any]:
+    if hyperparameters.get("packing", False):
+        return _packing.Packer(tokenizer.pad_token_id)
+    return padder(tokenizer)
 
 
 def _begin(model: Any, tokenizer: PreTrainedTokenizerBase, rows: Any) -> None:
@@ -272,11 +303,12 @@ TASK = Task(
     ),
     objective="bits_per_byte",
     floor_description="an n-gram model of up to 5 bytes before each (interpolated Kneser-Ney)",
-    knobs=frozenset(),
+    knobs=PACKING,
     untrained=True,
     usual_length=1024,
     encode=_encode,
-    build=_causal.build,
+    build=_build,
+    training_collator=_training_collator,
     targets=_targets,
     score=_score,
     report=_report,
