@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from automl import documents, events
+from automl import documents, events, processes
 from automl.data.tables import write_table
 from automl.jobs import DataRef, ModelRef, Parent, TrialSpec
 from automl.rundir import TrialDir
@@ -31,6 +31,13 @@ def rows(count: int, offset: int = 0) -> dict[str, list[str]]:
         found["text"].append(f"{filler} {WORDS[label]} number {number}".strip())
         found["label"].append(label)
     return found
+
+
+@pytest.fixture(scope="package", autouse=True)
+def forks() -> Iterator[None]:
+    """One process, for all tests here, that has the imports done and that workers start from."""
+    with processes.preloaded():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,9 @@ from automl.events import Finished, Paused, Progressed, Reported, Started, Stopp
 from automl.worker import head_start, store
 from automl.worker.ranks import Ranks
 
+from . import together
 from .conftest import LABELS, TINY_BERT
 from .test_continuing import until_finished, weights
-from .test_processes import start
 from .test_training import load
 
 pytestmark = pytest.mark.slow
@@ -253,13 +253,13 @@ def test_features_that_tell_nothing_leave_the_head_as_it_was_drawn():
 
 def test_two_processes_begin_with_one_head(bench):
     still = {**CHOICES["all"], "learning_rate": 1e-9}
-    together = bench.trial("together", processes=2, hyperparameters=still)
+    both = bench.trial("both", processes=2, hyperparameters=still)
     alone = bench.trial("alone", hyperparameters=still)
-    assert start(together, 2).wait() == 0, together.log.read_text()
+    assert together.run(both) == [0, 0], both.log.read_text()
     assert bench.run(alone) == 0
-    first, second = (bench.events(trial, Reported)[0].metrics for trial in (together, alone))
+    first, second = (bench.events(trial, Reported)[0].metrics for trial in (both, alone))
     assert first["log_loss"] == pytest.approx(second["log_loss"], abs=1e-4)
-    assert isinstance(bench.events(together)[-1], Finished)
+    assert isinstance(bench.events(both)[-1], Finished)
 
 
 def test_costs_are_told_with_the_first_evaluation_alone(bench):

@@ -21,8 +21,9 @@ from automl.rundir import TrackDir
 from automl.worker import tracking
 from automl.worker.trackers import tensorboard as board
 
+from . import together
 from .test_continuing import until_finished, weights
-from .test_processes import start, until
+from .test_processes import until
 from .test_rungs import parent
 
 pytestmark = pytest.mark.slow
@@ -189,16 +190,10 @@ def test_trials_at_once_share_the_store_of_mlflow(bench, folder):
         followed(bench, folder, "mlflow", name=f"trial-{number}", number=number)
         for number in range(2)
     ]
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "automl.worker", str(trial.spec)], stderr=subprocess.PIPE
-        )
-        for trial in trials
-    ]
-    for process in running:
-        said = process.communicate()[1].decode()
-        assert process.returncode == 0
-        assert "mlflow" not in said
+    running = [together.alone(trial) for trial in trials]
+    for trial, process in zip(trials, running, strict=True):
+        assert process.wait() == 0
+        assert "mlflow" not in trial.log.read_text()
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(f"sqlite:///{folder.mlflow / 'mlflow.db'}")
@@ -246,8 +241,7 @@ def test_a_probe_is_tracked_as_well(bench, folder):
 
 def test_of_several_processes_the_first_one_tells(bench, folder):
     trial = followed(bench, folder, "tensorboard", processes=2)
-    worker = start(trial, 2)
-    assert worker.wait(timeout=240) == 0
+    assert together.run(trial) == [0, 0], trial.log.read_text()
     (_,) = folder.tensorboard(0).iterdir()
     assert same(on_the_board(folder.tensorboard(0)), expected(bench, trial))
 
