@@ -105,6 +105,20 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bench(tmp_path: Path, data: DataRef, tokens: Path) -> Bench:
     """A bench whose trials take 3 epochs of 6 steps and are evaluated each epoch."""
+    return made(tmp_path, data, tokens)
+
+
+@pytest.fixture(scope="package")
+def unbroken(tmp_path_factory: pytest.TempPathFactory, data: DataRef, tokens: Path) -> TrialDir:
+    """A trial as ``bench`` makes them that went to its end, for all tests to compare with."""
+    bench = made(tmp_path_factory.mktemp("unbroken"), data, tokens)
+    trial = bench.trial()
+    assert bench.run(trial) == 0
+    return trial
+
+
+def made(root: Path, data: DataRef, tokens: Path) -> Bench:
+    """Return the bench in ``root``."""
     spec = TrialSpec(
         number=0,
         task="text-classification",
@@ -133,7 +147,7 @@ def bench(tmp_path: Path, data: DataRef, tokens: Path) -> Bench:
         tokens=str(tokens),
         parent=Parent(os.getpid(), psutil.Process().create_time()),
     )
-    return Bench(tmp_path, spec)
+    return Bench(root, spec)
 
 
 @pytest.fixture

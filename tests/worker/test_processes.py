@@ -97,9 +97,7 @@ def test_a_worker_whose_parent_is_killed_saves_and_leaves_within_seconds(bench):
     assert (trial.checkpoints / f"step-{paused.step:08d}" / "complete.json").exists()
 
 
-def test_a_worker_killed_outright_continues_from_its_last_checkpoint(bench, fault):
-    unbroken = bench.trial("unbroken")
-    assert bench.run(unbroken) == 0
+def test_a_worker_killed_outright_continues_from_its_last_checkpoint(bench, unbroken, fault):
     killed = bench.trial("killed", checkpoint_seconds=0.0)
     fault("kill@step=15,once")
     assert together.alone(killed).wait() == -signal.SIGKILL

@@ -52,13 +52,6 @@ def parent(trial, *answers, after=0.0) -> Iterator[list[Reported]]:
         thread.join()
 
 
-@pytest.fixture
-def unbroken(bench):
-    trial = bench.trial("unbroken")
-    assert bench.run(trial) == 0
-    return trial
-
-
 def equal(bench, trial, unbroken):
     # A report that is repeated because it asks again counts once.
     return list(dict.fromkeys(map(repr, bench.scores(trial)))) == [

@@ -108,9 +108,8 @@ def test_tensorboard_has_each_evaluation_once(bench, folder, fault, fault_wish, 
     assert all(event.loss > 0 for event in bench.events(trial, Reported))
 
 
-def test_a_pause_does_not_change_the_training_loss_that_is_told(bench, fault):
-    unbroken, paused = bench.trial("unbroken"), bench.trial("paused")
-    assert bench.run(unbroken) == 0
+def test_a_pause_does_not_change_the_training_loss_that_is_told(bench, unbroken, fault):
+    paused = bench.trial("paused")
     fault("pause@step=3;pause@step=6;pause@step=14")
     until_finished(bench, paused)
     losses = [[e.loss for e in bench.events(t, Reported)] for t in (unbroken, paused)]
@@ -130,10 +129,8 @@ def test_what_a_tracker_missed_is_told_by_the_next_attempt(bench, folder, fault)
 
 
 def test_a_tracker_that_breaks_is_said_once_and_the_trial_goes_on(
-    bench, folder, monkeypatch, capfd
+    bench, unbroken, folder, monkeypatch, capfd
 ):
-    unbroken = bench.trial("unbroken")
-    assert bench.run(unbroken) == 0
     trial = followed(bench, folder, "tensorboard", rungs=(43,))
 
     def breaks(*_: object) -> None:
