@@ -60,9 +60,7 @@ def pictures(target: Target, found: Mapping[str, Any]) -> Iterator[dict[str, Any
         }
 
 
-def _named(
-    target: Target, entries: Sequence[Any], part: str, key: str
-) -> dict[int | str, str]:
+def _named(target: Target, entries: Sequence[Any], part: str, key: str) -> dict[int | str, str]:
     found: dict[int | str, str] = {}
     for number, each in enumerate(entries, 1):
         if not isinstance(each, dict) or not isinstance(each.get("id"), int | str):

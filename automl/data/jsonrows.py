@@ -30,9 +30,9 @@ def read_json(target: Target, lines: bool) -> Part:
 
     With ``lines`` each line is an object and rows are numbered by line; otherwise the file is an
     array, numbered by element, or where it begins with ``{`` lines after all, or one object of
-    questions as SQuAD nests them, numbered by question, or of pictures as COCO does, by picture. A column whose values share no type is kept
-    as JSON text and named in ``mixed``. Raises DataError naming the row for what is not JSON or not
-    an object, and for an empty file.
+    questions as SQuAD nests them, numbered by question, or of pictures as COCO nests them. A column
+    whose values share no type is kept as JSON text and named in ``mixed``. Raises DataError naming
+    the row for what is not JSON or not an object, and for an empty file.
     """
     try:
         with opened(target.path) as stream, text_of(stream) as text:

@@ -46,7 +46,7 @@ class Matches:
 
 
 def matched(
-    predictions: Sequence[Array], targets: Sequence[Array], classes: int
+    predictions: Sequence[Array] | Array, targets: Sequence[Array], classes: int
 ) -> tuple[Matches, ...]:
     """Return what was matched, by class.
 
@@ -56,7 +56,9 @@ def matched(
     return tuple(_of_class(predictions, targets, label) for label in range(classes))
 
 
-def _of_class(predictions: Sequence[Array], targets: Sequence[Array], label: int) -> Matches:
+def _of_class(
+    predictions: Sequence[Array] | Array, targets: Sequence[Array], label: int
+) -> Matches:
     right, scores, shown, rows = [], [], [], []
     there = np.zeros(len(targets), dtype=np.int64)
     for row, (said, true) in enumerate(zip(predictions, targets, strict=True)):

@@ -68,7 +68,9 @@ def _beside(picture: str, folders: Sequence[tuple[str, str]], suffix: str) -> li
     for at, part in enumerate(place.parts[:-1]):
         for pictures, files in folders:
             if part.lower() == pictures.lower():
-                found.append(PurePosixPath(*place.parts[:at], files, *place.parts[at + 1 :]).as_posix())
+                found.append(
+                    PurePosixPath(*place.parts[:at], files, *place.parts[at + 1 :]).as_posix()
+                )
     for _, files in folders:
         found.append((place.parent / files / place.name).as_posix())
         found.append((place.parent.parent / files / place.name).as_posix())
@@ -130,7 +132,7 @@ def _number(text: str | None) -> float:
 
 
 class _Yolo:
-    """YOLO: one text file for each picture; a line is class, centre, width and height, as shares."""
+    """YOLO: a text file for each picture; a line is class, centre, width and height, as shares."""
 
     def __init__(self, root: Path, paths: Sequence[str]) -> None:
         self.root = root
@@ -198,9 +200,9 @@ def _class_names(root: Path, paths: Sequence[str]) -> Mapping[str, str]:
             named = [line.strip() for line in lines if line.strip()]
             return {str(number): name for number, name in enumerate(named)}
     for path in tried:
-        if path.suffix.lower() in DESCRIBED and path.is_file():
-            if (found := _named_in(path)) is not None:
-                return found
+        described = path.suffix.lower() in DESCRIBED and path.is_file()
+        if described and (found := _named_in(path)) is not None:
+            return found
     raise DataError(
         Problem(
             f"{root.name} has YOLO's files, and nothing that names the classes",
@@ -210,7 +212,8 @@ def _class_names(root: Path, paths: Sequence[str]) -> Mapping[str, str]:
 
 
 def _named_in(path: Path) -> dict[str, str] | None:
-    from ruamel.yaml import YAML, YAMLError
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
 
     try:
         said = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))

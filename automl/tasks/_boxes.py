@@ -133,7 +133,9 @@ def _decoded(value: str) -> Any:
     except (json.JSONDecodeError, RecursionError):
         said = None
     if not isinstance(said, list | dict):
-        raise _Wrong(f"objects are neither a list nor an object: {_short(value)}", f"write {_FORMS}")
+        raise _Wrong(
+            f"objects are neither a list nor an object: {_short(value)}", f"write {_FORMS}"
+        )
     return said
 
 

@@ -102,8 +102,6 @@ def build(
     model, new = _text.load_weights(AUTO_CLASS, path, config, trust_remote_code)
     if lost := sorted(key for key in new if not any(part in key for part in _HEADS)):
         raise _text.missing(lost)
-    if hyperparameters.get("freeze_norm", False):
-        _vision.freeze_norm(model)
     return model
 
 

@@ -65,9 +65,7 @@ def _report(
         rows=len(targets),
         metrics=_average_precision.score(found),
         intervals=_average_precision.intervals(found, len(targets), seed),
-        per_class={
-            label: _of_class(matches) for label, matches in zip(labels, found, strict=True)
-        },
+        per_class={label: _of_class(matches) for label, matches in zip(labels, found, strict=True)},
         confusion=(),
         examples=_examples(predictions, targets, columns, labels, found),
         unit="objects",
@@ -156,7 +154,7 @@ TASK = Task(
     metrics=METRICS,
     objective="map",
     floor_description=DESCRIPTION,
-    knobs=frozenset({"augmentation", "flip", "crop", "freeze_norm"}),
+    knobs=frozenset({"augmentation", "flip", "crop"}),
     unit="",
     sample_rows=_vision.SAMPLE_ROWS,
     chunk=_detecting.CHUNK,

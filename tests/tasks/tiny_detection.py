@@ -14,7 +14,7 @@ WIDTH, HEIGHT = 64, 32
 
 
 def picture(number: int) -> tuple[bytes, str]:
-    """Return a PNG with up to two squares, blue on the left and red on the right, and its objects."""
+    """Return a PNG of up to two squares, blue to the left and red to the right, and its objects."""
     import numpy as np
     from PIL import Image
 
@@ -118,7 +118,7 @@ def deformable_detr(folder: Path) -> Path:
     backbone = _resnet()
     backbone.out_features = ["stage2", "stage3", "stage4"]
     config = DeformableDetrConfig(
-        backbone_config=backbone, use_timm_backbone=False, **_DECODER
+        backbone_config=backbone, use_timm_backbone=False, num_feature_levels=3, **_DECODER
     )
     size = {"shortest_edge": 32, "longest_edge": 96}
     return _written(
