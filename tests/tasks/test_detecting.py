@@ -239,3 +239,34 @@ def test_sizes_are_told_by_headers_alone_and_upright():
     assert _images.size(_image(40, 20)) == (40, 20)
     with pytest.raises(DataError, match="is no image that can be read"):
         _images.size(b"no image")
+
+
+@pytest.mark.slow
+def test_a_folder_of_coco_becomes_a_bundle_that_answers_as_its_pipeline(tmp_path, monkeypatch):
+    from transformers import pipeline
+
+    from automl.serving.predict import Predictor
+    from tests.tasks.rehearsal import rehearse
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    for split, first, count in (("train", 0, 16), ("val", 20, 6), ("test", 30, 6)):
+        tiny_detection.coco(tmp_path / "set" / split, range(first, first + count))
+    data = dict.fromkeys(("train", "validation", "test"), "set")
+    model = tiny_detection.yolos(tmp_path / "yolos")
+    chosen = {"epochs": 2, "augmentation": "light", "crop": 0.8, "flip": False}
+    delivery = rehearse(tmp_path, TASK.name, model, chosen, **data)
+    test = delivery.score.splits["test"]
+    assert set(test.metrics) == {metric.name for metric in TASK.metrics}
+    assert set(test.per_class) == set(LABELS)
+    bundle = tmp_path / "bundle"
+    assert "automl_threshold" in (bundle / "README.md").read_text()
+    image = str(tmp_path / "set" / "test" / "32.png")
+    (answer,) = Predictor(bundle).predict([{"image": image}])
+    detect = pipeline("object-detection", model=str(bundle), device="cpu")
+    least = detect.model.config.automl_threshold
+    assert 0 < least < 1
+    theirs = sorted(detect(image, threshold=least), key=lambda each: -each["score"])
+    assert answer["count"] == len(answer["objects"]) == len(theirs)
+    for ours, other in zip(answer["objects"], theirs, strict=True):
+        assert (ours["label"], ours["box"]) == (other["label"], other["box"])
+        assert ours["score"] == pytest.approx(other["score"], abs=1e-5)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,24 @@ def picture(number: int) -> tuple[bytes, str]:
     stream = io.BytesIO()
     Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(stream, "PNG")
     return stream.getvalue(), _boxes.written(found)
+
+
+def coco(folder: Path, numbers: Iterable[int]) -> None:
+    """Write pictures with these numbers, and a COCO document beside them."""
+    folder.mkdir(parents=True)
+    images: list[dict[str, Any]] = []
+    found: list[dict[str, Any]] = []
+    for number in numbers:
+        content, said = picture(number)
+        (folder / f"{number}.png").write_bytes(content)
+        images.append({"id": number, "file_name": f"{number}.png", "width": WIDTH})
+        for label, (left, top, right, bottom) in _boxes.objects(said):
+            box = [left, top, right - left, bottom - top]
+            kind = LABELS.index(label)
+            found.append({"id": len(found), "image_id": number, "category_id": kind, "bbox": box})
+    named = [{"id": index, "name": label} for index, label in enumerate(LABELS)]
+    made = {"images": images, "annotations": found, "categories": named}
+    (folder / "annotations.json").write_text(json.dumps(made))
 
 
 def yolos(folder: Path) -> Path:
