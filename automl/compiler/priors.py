@@ -7,7 +7,9 @@ number of weights and how many training rows there are; nothing of recipes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 DECODERS = frozenset(
     {
@@ -185,6 +187,22 @@ SEERS = frozenset(
     }
 )
 """Transformers that see."""
+DETR = frozenset({"conditional_detr", "dab-detr", "detr", "table-transformer"})
+FAST_DETR = frozenset(
+    {"d_fine", "deformable_detr", "deimv2", "lw_detr", "rf_detr", "rt_detr", "rt_detr_v2"}
+)
+"""Those that look at a few places of the features, which converge in a tenth of the epochs."""
+NEW_DETECTOR = 5 * M
+"""The smallest pretrained detector (yolos-tiny) has 6.5M weights: what is smaller was made new."""
+DETECTING: Mapping[str, Any] = {
+    "batch_sizes": (4, 8, 16),
+    "batch_size": 8,
+    "weight_decay": (1e-5, 1e-4, 1e-2),
+    "max_grad_norm": 0.1,
+    "also": "Carion et al. 2020 (DETR): weight decay 1e-4, gradients clipped to .1",
+    "augmentations": ("light", "none"),
+}
+"""What detectors that match objects one to one have in common."""
 DEBERTA = frozenset({"deberta", "deberta-v2"})
 GLUE = "DeBERTa-v3 GLUE scripts"
 ELECTRA = "google-research/electra"
@@ -323,6 +341,43 @@ PRIORS = (
         "Steiner et al. 2022; transformers' image examples",
         epochs=(2, 5, 20),
         steps_source="transformers' image examples",
+    ),
+    Prior(
+        DETR | FAST_DETR | {"yolos"},
+        NEW_DETECTOR,
+        1e-3,
+        "own runs: 1e-3 learns blood cells (BCCD) from nothing, .8M weights",
+        epochs=(20, 60, 200),
+        steps_source="as many steps as training from nothing takes",
+        **DETECTING,
+    ),
+    Prior(
+        DETR,
+        ANY,
+        5e-5,
+        "transformers' detection examples; between Carion et al. 2020's 1e-4 and their 1e-5 of the "
+        "backbone",
+        epochs=(10, 30, 100),
+        steps_source="transformers' detection examples, for few pictures",
+        **DETECTING,
+    ),
+    Prior(
+        FAST_DETR,
+        ANY,
+        1e-4,
+        "Zhao et al. 2024 (RT-DETR); Zhu et al. 2021 (deformable DETR) have 2e-4",
+        epochs=(10, 20, 72),
+        steps_source="Zhao et al. 2024: 72 epochs of COCO from ImageNet; fewer from COCO",
+        **DETECTING,
+    ),
+    Prior(
+        frozenset({"yolos"}),
+        ANY,
+        2.5e-5,
+        "Fang et al. 2021 (YOLOS)",
+        epochs=(10, 30, 100),
+        steps_source="transformers' detection examples, for few pictures",
+        **DETECTING,
     ),
     Prior(DECODERS, ANY, 2e-5, "LoRA Without Regret: a tenth of LoRA's 2e-4"),
     Prior(

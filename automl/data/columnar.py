@@ -45,8 +45,14 @@ def read_arrow(target: Target) -> Part:
 
 
 def class_names(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Return column → class names for the columns of ``ClassLabel``, or of lists of them."""
+    """Return column → class names for the columns of ``ClassLabel``, or of lists of them.
+
+    Those within objects, or lists of objects, are under ``column.field``.
+    """
     found = {column: _entry(feature) for column, feature in features.items()}
+    for column, entry in tuple(found.items()):
+        if isinstance(entry, dict) and "_type" not in entry:
+            found |= {f"{column}.{name}": _entry(inner) for name, inner in entry.items()}
     return {
         column: tuple(entry["names"])
         for column, entry in found.items()
@@ -72,6 +78,8 @@ def _part(target: Target, table: pa.Table) -> Part:
             place = table.column_names.index(column)
             table = table.set_column(place, column, _named(target, column, table[column], names))
             classes[column] = names
+        elif "." in column and column not in table.column_names:
+            table = _named_within(target, table, column, names)
     numbers = integers(range(1, table.num_rows + 1))
     return Part(target.name, table, numbers, typed=True, classes=classes)
 
@@ -88,6 +96,33 @@ def _declared(target: Target, schema: pa.Schema) -> dict[str, tuple[str, ...]]:
         return class_names(json.loads(written)["info"]["features"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise refused(f"{target.name}: its data set description is damaged: {error}") from error
+
+
+def _named_within(target: Target, table: pa.Table, path: str, names: tuple[str, ...]) -> pa.Table:
+    """Return the table with class names for the indices in a field of a column's objects."""
+    column, field = path.rsplit(".", 1)
+    if column not in table.column_names or not nested.is_nested(table[column].type):
+        return table
+
+    def named(value: Any) -> Any:
+        if isinstance(value, list):
+            return [named(each) for each in value]
+        if not isinstance(value, int):
+            return value
+        if value >= len(names):
+            raise refused(
+                f"{target.name}: {path!r} holds class {value}, but it declares only "
+                f"{len(names)}: {listed(names)}"
+            )
+        return names[value] if value >= 0 else None
+
+    def renamed(value: Any) -> Any:
+        if isinstance(value, list):
+            return [renamed(each) for each in value]
+        return {**value, field: named(value[field])} if isinstance(value, dict) else value
+
+    values = pa.array([renamed(value) for value in table[column].to_pylist()])
+    return table.set_column(table.column_names.index(column), column, values)
 
 
 def _named(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
@@ -39,7 +39,12 @@ def read(root: Path, reference: str, split: str, task: Task) -> Reading | list[T
     if task.gather is None or not any(media.is_media(path, medium) for path in paths):
         endings = " ".join(media.SUFFIXES[medium])
         raise refused(f"{reference} holds no {medium} and no data file", f"files end in {endings}")
-    return _laid_out(root, reference, _of_split(paths, split, reference, medium), task)
+    listed_in = _lists(root, paths)
+    if listed_in:
+        wanted = _on_list(paths, split, reference, medium, listed_in)
+    else:
+        wanted = _of_split(paths, split, reference, medium)
+    return _laid_out(root, reference, wanted, task)
 
 
 def split_of(path: str) -> str | None:
@@ -53,6 +58,45 @@ def split_of(path: str) -> str | None:
         if len(found) == 1:
             return found[0]
     return None
+
+
+def _lists(root: Path, paths: Sequence[str]) -> dict[str, set[str]]:
+    """Return split → names of its files without suffix, where Pascal VOC's lists tell them.
+
+    Those are ``ImageSets/Main/train.txt`` and its like; lists of a class (``cat_train``) are not.
+    """
+    found: dict[str, set[str]] = {}
+    for path in map(PurePosixPath, paths):
+        named = next((split for split, known in WORDS.items() if path.stem.lower() in known), None)
+        if path.parts[-3:-1] == ("ImageSets", "Main") and path.suffix == PLAIN and named:
+            lines = (root / path).read_text(encoding="utf-8", errors="replace").splitlines()
+            found.setdefault(named, set()).update(line.split()[0] for line in lines if line.strip())
+    return found
+
+
+def _on_list(
+    paths: Sequence[str],
+    split: str,
+    reference: str,
+    medium: str,
+    lists: Mapping[str, set[str]],
+) -> list[str]:
+    if split not in lists:
+        raise refused(
+            f"{reference} has no list for {split} in ImageSets/Main; it has some for "
+            f"{listed(sorted(lists))}",
+            "name a folder of its own, or give a share such as 0.1",
+        )
+    media_files = {path for path in paths if media.is_media(path, medium)}
+    there = {PurePosixPath(path).stem for path in media_files}
+    if missing := sorted(lists[split] - there):
+        raise refused(f"{reference}: ImageSets/Main lists {listed(missing, 5)} for {split}, of "
+                      f"which there is no {medium}")  # fmt: skip
+    return [
+        path
+        for path in paths
+        if path not in media_files or PurePosixPath(path).stem in lists[split]
+    ]
 
 
 def _of_split(paths: Sequence[str], split: str, reference: str, medium: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import pyarrow as pa
 
-from automl.data import squad
+from automl.data import coco, squad
 from automl.data.arrays import integers, strings
 from automl.data.part import Part, Target, refused
 from automl.data.streams import opened, text_of, undecodable_line
@@ -30,9 +30,9 @@ def read_json(target: Target, lines: bool) -> Part:
 
     With ``lines`` each line is an object and rows are numbered by line; otherwise the file is an
     array, numbered by element, or where it begins with ``{`` lines after all, or one object of
-    questions as SQuAD nests them, numbered by question. A column whose values share no type is kept
-    as JSON text and named in ``mixed``. Raises DataError naming the row for what is not JSON or not
-    an object, and for an empty file.
+    questions as SQuAD nests them, numbered by question, or of pictures as COCO nests them. A column
+    whose values share no type is kept as JSON text and named in ``mixed``. Raises DataError naming
+    the row for what is not JSON or not an object, and for an empty file.
     """
     try:
         with opened(target.path) as stream, text_of(stream) as text:
@@ -53,6 +53,9 @@ def read_json(target: Target, lines: bool) -> Part:
 def _either(target: Target, text: IO[str]) -> Iterator[Numbered]:
     content = text.read()
     if content.lstrip()[:1] == "{":
+        described = coco.document(content)
+        if described is not None:
+            return enumerate(coco.pictures(target, described), 1)
         articles = squad.articles(content)
         if articles is None:
             return _lines(target, io.StringIO(content))

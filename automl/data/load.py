@@ -72,6 +72,7 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
     _check_labels(loaded, roles, found, given, reads)
     divided, notes = _divide(loaded, task, roles, given, digests)
     _refuse_few(loaded, divided["train"].num_rows)
+    _check_said(loaded, task, divided)
     contents = {s: media.told_apart(t, roles, digests) for s, t in divided.items()}
     hashes = {s: row_hashes(t, [r.name for r in roles]) for s, t in contents.items()}
     ordered = {split: _ordered(table, hashes[split]) for split, table in divided.items()}
@@ -278,6 +279,33 @@ def _check_labels(
     if problems:
         with _placed(loaded, ("data", "columns", role)):
             raise DataError(problems)
+
+
+def _check_said(loaded: LoadedRecipe, task: Task, tables: Mapping[str, pa.Table]) -> None:
+    """Raise DataError where rows of another split hold classes that train's rows do not."""
+    if task.classes is None:
+        return
+    held = {split: table.to_pydict() for split, table in tables.items()}
+    known = set(task.classes(held["train"]))
+    if not known:
+        message = "no train row holds any class: there is nothing to learn"
+        raise DataError(loaded.problem(("data", "train"), message))
+    problems = []
+    for split, rows in held.items():
+        if foreign := sorted(set(task.classes(rows)) - known):
+            where = [
+                place
+                for row, place in enumerate(rows[SOURCE])
+                if set(task.classes({k: v[row : row + 1] for k, v in rows.items()})) - known
+            ]
+            message = (
+                f"{split} has classes that train has not: {listed(map(repr, foreign))}, in "
+                f"{len(where)} rows: {listed(where, 5)}"
+            )
+            hint = f"add rows of them to train, or remove them from {split}"
+            problems.append(loaded.problem(("data", split), message, hint=hint))
+    if problems:
+        raise DataError(problems)
 
 
 def _divide(

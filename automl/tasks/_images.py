@@ -32,6 +32,8 @@ MOST_PIXELS = 89_478_485
 """Of one image: Pillow's own limit, a quarter of a gigabyte in RGB."""
 ORIENTATION = 0x0112
 """EXIF's tag; TIFF 6.0, page 36."""
+_SIDEWAYS = (5, 6, 7, 8)
+"""Its values of images whose stored height is the upright one's width."""
 DEEPEST = 65535
 """White in 16 bits."""
 
@@ -66,6 +68,22 @@ def opened(source: Source) -> Image.Image:
     if image is None:
         raise DataError(str(look.fault))
     return image
+
+
+def size(source: Source) -> tuple[int, int]:
+    """Return width and height of the upright image, by its header alone: nothing is decoded.
+
+    Of a PNG only the EXIF before the pixels counts, where programs write it. Errors as ``opened``.
+    """
+    try:
+        with _lazily(source) as image:
+            late = image.format == "PNG" and "exif" not in image.info
+            turned = not late and _turn(image) in _SIDEWAYS
+            return (image.height, image.width) if turned else (image.width, image.height)
+    except DataError:
+        raise
+    except Exception as error:  # Of a broken file Pillow's readers raise whatever they stumble on.
+        raise DataError(_fault(error)) from error
 
 
 def looked_at(path: str) -> Look:
@@ -166,7 +184,7 @@ def _upright(image: Image.Image, pixels: Image.Image) -> Image.Image:
     """Return the pixels turned as the image's EXIF says."""
     from PIL.Image import Transpose
 
-    turns = {
+    turns: dict[int, Transpose] = {
         2: Transpose.FLIP_LEFT_RIGHT,
         3: Transpose.ROTATE_180,
         4: Transpose.FLIP_TOP_BOTTOM,
@@ -175,11 +193,16 @@ def _upright(image: Image.Image, pixels: Image.Image) -> Image.Image:
         7: Transpose.TRANSVERSE,
         8: Transpose.ROTATE_90,
     }
-    try:
-        turn = turns.get(image.getexif().get(ORIENTATION, 1))
-    except (SyntaxError, TypeError, ValueError, struct.error):
-        return pixels  # Broken EXIF says nothing, and the pixels are as good.
+    turn = turns.get(_turn(image))
     return pixels if turn is None else pixels.transpose(turn)
+
+
+def _turn(image: Image.Image) -> int:
+    """Return the number by which EXIF says how the image is to be turned; 1 is not at all."""
+    try:
+        return int(image.getexif().get(ORIENTATION, 1))
+    except (SyntaxError, TypeError, ValueError, struct.error):
+        return 1  # Broken EXIF says nothing, and the pixels are as good.
 
 
 def _rgb(image: Image.Image) -> Image.Image:
