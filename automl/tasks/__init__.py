@@ -100,6 +100,10 @@ VISION = frozenset({"layer_decay", "keep_layers", "dropout", "freeze_norm"})
 """Hyperparameters of a task whose head stands on a backbone that sees."""
 SEEING = frozenset({"augmentation", "magnitude", "flip", "crop"})
 """Hyperparameters of a task whose pictures may be changed at random in training."""
+HEARING = frozenset(
+    {"sound_augmentation", "noise", "time_mask", "feature_mask", "freeze_feature_encoder"}
+)
+"""Hyperparameters of a task whose model hears: how sounds are changed in training."""
 SIMILARITY = frozenset(
     {"embedding_pooling", "matryoshka", "temperature", "score_loss", "pair_loss"}
 )

@@ -83,12 +83,24 @@ def _states(model: Any, inputs: dict[str, torch.Tensor], pooling: Pooling) -> to
     hidden = next((found for name in names if (found := getattr(given, name, None))), None)
     if hidden is None:
         raise CandidateError("it does not show the states of its layers")
-    mask = inputs.get("attention_mask", torch.ones_like(inputs["input_ids"]))
+    mask = _mask(model, inputs, hidden[-1])
     last = hidden[-1].shape
     if any(each.shape != last for each in hidden) or last[:2] != mask.shape:
         raise CandidateError("its layers' states are not of one shape")
     pooled = torch.stack([pool(each.float(), mask, pooling) for each in hidden], dim=1)
     return functional.layer_norm(pooled, pooled.shape[-1:])
+
+
+def _mask(model: Any, inputs: dict[str, torch.Tensor], states: torch.Tensor) -> torch.Tensor:
+    """Return which states (rows, tokens) stand for something, rather than for padding."""
+    given = inputs.get("attention_mask")
+    if given is None:
+        return torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
+    if given.shape != states.shape[:2] and hasattr(model, "_get_feature_vector_attention_mask"):
+        # The mask of sounds is of samples, of which a state stands for many.
+        found: torch.Tensor = model._get_feature_vector_attention_mask(states.shape[1], given)
+        return found.long()
+    return given
 
 
 def pool(states: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.Tensor:
