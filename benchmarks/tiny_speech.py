@@ -63,9 +63,7 @@ def main() -> None:
     parser.add_argument("--vocabulary", type=int, default=USUAL.vocabulary, help="tokens at most")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    size = Size(
-        given.width, given.layers, given.mels, given.seconds, given.patch, given.vocabulary
-    )
+    size = Size(given.width, given.layers, given.mels, given.seconds, given.patch, given.vocabulary)
     texts = None if given.texts is None else list(said(Path(given.texts[0]), given.texts[1]))
     found = make(given.output, size, given.family, texts, given.seed)
     print(f"{given.output}: {found:,} parameters", file=sys.stderr)

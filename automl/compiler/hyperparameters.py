@@ -160,8 +160,8 @@ HYPERPARAMETERS = {
         Hyperparameter(
             "sound_augmentation",
             "choice",
-            "how sounds are changed at random in training: light moves them by up to a tenth, makes "
-            "them louder or softer, adds noise",
+            "how sounds are changed at random in training: light moves them by up to a tenth, "
+            "makes them louder or softer, adds noise",
             choices=("none", "light"),
         ),
         Hyperparameter(

@@ -6,8 +6,8 @@ happens in the batch. Heavy libraries are imported inside. Knows no class names 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -51,13 +51,13 @@ _MASK = "masked_spec_embed"
 """The state that stands for hidden ones in training; some checkpoints left it out."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Ears:
     """What prepares rows for a model: its feature extractor, and its tokenizer where it writes."""
 
     extractor: Any
     tokenizer: Any = None
-    settings: Mapping[str, Any] | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
     """What a task has settled for the data, as JSON values; part of what is encoded."""
 
     @property
@@ -91,7 +91,7 @@ class Ears:
         return {
             "extractor": self.extractor.to_dict(),
             "words": words,
-            "settings": dict(self.settings or {}),
+            "settings": self.settings,
         }
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -210,8 +210,8 @@ def frames_of(model: Any, samples: Any) -> np.ndarray:
     return np.maximum(1, counts // STEP)
 
 
-def samples(sources: Sequence[Any], ears: Ears, frames: int) -> list[np.ndarray]:
-    """Return each sound at the model's rate, int16 (samples,), cut to so many frames.
+def samples(sources: Sequence[Any], ears: Ears, frames: int, more: int = 0) -> list[np.ndarray]:
+    """Return each sound at the model's rate, int16 (samples,), cut to so many frames and ``more``.
 
     ``sources`` are paths, bytes or arrays of samples at that rate. Raises DataError naming a file
     that can't be read, or that is shorter than what a model looks at at once.
@@ -220,7 +220,7 @@ def samples(sources: Sequence[Any], ears: Ears, frames: int) -> list[np.ndarray]
     from concurrent.futures import ThreadPoolExecutor
 
     def one(source: Any) -> np.ndarray:
-        return _whole(heard(source, ears.rate)[: frames * STEP])
+        return _whole(heard(source, ears.rate)[: frames * STEP + more])
 
     # libsndfile lets go of the interpreter's lock while it decodes.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
@@ -272,13 +272,10 @@ class Collator:
     epoch: int = 0
 
     def __call__(self, rows: list[Mapping[str, Any]]) -> dict[str, Any]:
-        """Return the model's inputs, padded, and labels (one a row) where rows have some."""
-        import numpy as np
-        import torch
-
+        """Return the model's inputs, padded, and labels where rows have some."""
         batch = self.heard(rows)
         if "labels" in rows[0]:
-            batch["labels"] = torch.from_numpy(np.asarray([row["labels"] for row in rows]))
+            batch["labels"] = _padded([row["labels"] for row in rows])
         return batch
 
     def heard(self, rows: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -333,6 +330,21 @@ class Collator:
         batch[key] = torch.from_numpy(whole)
 
 
+def _padded(labels: Sequence[Any]) -> Any:
+    """Return a class a row, or ids of all rows, padded with what losses leave out."""
+    import numpy as np
+    import torch
+
+    from automl.tasks._text import IGNORED
+
+    if not hasattr(labels[0], "__len__"):
+        return torch.from_numpy(np.asarray(labels))
+    found = np.full((len(labels), max(1, *map(len, labels))), IGNORED, dtype=np.int64)
+    for row, ids in zip(found, labels, strict=True):
+        row[: len(ids)] = ids
+    return torch.from_numpy(found)
+
+
 def augmenting(hyperparameters: Mapping[str, Scalar]) -> Augmenting | None:
     """Return how samples are changed in training; None where they are not."""
     from automl.tasks._sound_augmenting import Augmenting
@@ -361,8 +373,3 @@ def named(columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
         else values
         for role, values in columns.items()
     }
-
-
-def without(columns: Mapping[str, Sequence[Any]], roles: Collection[str]) -> dict[str, Any]:
-    """Return the columns but for these roles."""
-    return {role: values for role, values in columns.items() if role not in roles}
