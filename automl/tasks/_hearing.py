@@ -47,6 +47,7 @@ FULL = 32768.0
 """Full scale of int16."""
 _HEADS = ("projector.", "classifier.", "layer_weights", "lm_head.")
 """What follows the body, in every family."""
+_LEAST_MASK = 1e-9
 _MASK = "masked_spec_embed"
 """The state that stands for hidden ones in training; some checkpoints left it out."""
 
@@ -147,7 +148,8 @@ def load_model(
         if hasattr(config, name):
             setattr(config, name, 0.0)
     if hides_states(config.to_dict()):
-        config.mask_time_prob = float(hyperparameters.get("time_mask", 0.0))
+        # Never 0: without masks the model has a weight less, and trials can't be averaged.
+        config.mask_time_prob = max(_LEAST_MASK, float(hyperparameters.get("time_mask", 0.0)))
         config.mask_feature_prob = float(hyperparameters.get("feature_mask", 0.0))
         config.mask_time_min_masks = config.mask_feature_min_masks = 0
     model, new = _text.load_weights(auto_class, path, config, trust_remote_code)
