@@ -27,6 +27,7 @@ END, START, SILENT, TIMELESS = (
     "<|nospeech|>",
     "<|notimestamps|>",
 )
+TASKS = ("<|translate|>", "<|transcribe|>")
 HEAD_WIDTH = 32
 FRAMES = 100
 """Mel frames a second."""
@@ -143,8 +144,11 @@ def _whisper(folder: Path, size: Size, texts: Iterable[str] | None) -> Any:
     return model
 
 
-def whisper_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
-    """Return an English Whisper's tokenizer: byte-level BPE, the same in every process."""
+def whisper_tokenizer(texts: Iterable[str], vocabulary: int, languages: Iterable[str] = ()) -> Any:
+    """Return a Whisper's tokenizer: byte-level BPE, the same in every process.
+
+    Without ``languages`` it is an English one's; else these are its first, in Whisper's order.
+    """
     from tokenizers import Tokenizer, models, pre_tokenizers, trainers
     from transformers import WhisperTokenizer
 
@@ -161,7 +165,13 @@ def whisper_tokenizer(texts: Iterable[str], vocabulary: int) -> Any:
         vocab=bpe["vocab"],
         merges=[tuple(each) for each in bpe["merges"]],
         pad_token=END,
-        additional_special_tokens=[START, SILENT, TIMELESS],
+        additional_special_tokens=[
+            START,
+            *(f"<|{language}|>" for language in languages),
+            *(TASKS if languages else ()),
+            SILENT,
+            TIMELESS,
+        ],
     )
 
 

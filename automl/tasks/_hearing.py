@@ -67,7 +67,7 @@ class Ears:
         return int(self.extractor.sampling_rate)
 
     @property
-    def model_max_length(self) -> int:
+    def most_frames(self) -> int:
         """Frames that the model reads at most."""
         fixed = self.fixed_samples
         return MOST_FRAMES if fixed is None else max(1, fixed // STEP)

@@ -35,9 +35,7 @@ AUGMENTED = {"sound_augmentation": "light", "time_mask": 0.3, "feature_mask": 0.
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return {
-        name: make(tmp_path_factory.mktemp(name) / "model") for name, make in FAMILIES.items()
-    }
+    return {name: make(tmp_path_factory.mktemp(name) / "model") for name, make in FAMILIES.items()}
 
 
 def begun(folder: Path, **hyperparameters: Any) -> tuple[Any, _hearing.Ears, store.Rows]:
