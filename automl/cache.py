@@ -26,9 +26,9 @@ def kinds() -> tuple[str, ...]:
 
 
 def answers(kind: str) -> tuple[Path, ...]:
-    """Return the files of one kind, without those that are being written at this moment."""
+    """Return the files and folders of one kind, without what is being written at this moment."""
     found = (folder() / kind).iterdir()
-    return tuple(sorted(path for path in found if path.is_file() and path.name[0] != "."))
+    return tuple(sorted(path for path in found if path.name[0] != "."))
 
 
 def read(kind: str, key: str) -> bytes | None:

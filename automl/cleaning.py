@@ -21,8 +21,11 @@ from automl.search.trial import State, StudyTrial
 from automl.search.upkeep import worth_keeping
 
 REMEMBERED = {
+    "archives": "of data, unpacked: the next run that needs one unpacks it again",
     "hashes": "of files of models, so that these need not be read again",
     "inspections": "what loading a candidate showed",
+    "looks": "what files of data were found to hold",
+    "media": "files that lay within tables of data: the next run writes them again",
     "screenings": "how candidates compare as frozen encoders",
     "settings": "seconds and memory of candidates on this machine",
 }

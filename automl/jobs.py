@@ -121,6 +121,8 @@ class ScoreSpec:
     """What the model's logits were divided by when it was calibrated."""
     untrained: bool = False
     """Whether the model is a candidate as it comes, which its task has yet to make its own."""
+    sheet: str = ""
+    """File (png) to draw the first test rows into, where the task's answers can be drawn."""
     schema: Literal["automl/score"] = "automl/score"
     version: int = 1
 

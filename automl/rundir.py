@@ -183,6 +183,11 @@ class RunDir:
         return self.cache / "jobs"
 
     @property
+    def examples(self) -> Path:
+        """What the model that leaves says of the first test rows, drawn; not all tasks have it."""
+        return self.finish / "examples.png"
+
+    @property
     def finish(self) -> Path:
         """Scores of the winner and the floor."""
         return self.root / "finish"

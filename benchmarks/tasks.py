@@ -6,7 +6,7 @@ A recipe is run with one trial first, which is what its first candidate comes to
 and then on to the whole budget in the same run folder, one trial at a time on one thread. All
 figures are of the test split, each as its bundle tells it. A recipe whose model begins with random
 weights says in a comment how it is made, and so it is. Results lie in ``--out``, one file a recipe;
-what is there is not run again. ``--write`` puts the table into docs/tasks.md. Data and models lie
+what is there is not run again. ``--write`` puts its rows into docs/tasks.md. Data and models lie
 where ``AUTOML_SHARED`` says.
 """
 
@@ -23,6 +23,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from automl import tasks
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "tasks.md"
@@ -62,6 +64,9 @@ class Row:
     """Of both runs as whole processes."""
     untrained: float | None = None
     """Of the winner's candidate as it came, where the task can be done with that."""
+    twin: float | None = None
+    """Of the winner's architecture with random weights, trained as ``default`` was; of models that
+    see or hear and were pretrained."""
 
 
 def over_shared_data() -> dict[str, Path]:
@@ -79,11 +84,11 @@ def make_models(base: Path) -> None:
             subprocess.run([sys.executable, *words], cwd=ROOT, check=True)
 
 
-def run(base: Path, folder: Path, trials: int, limit: str) -> dict[str, Any]:
+def run(base: Path, folder: Path, trials: int, limit: str, more: str = "") -> dict[str, Any]:
     """Run the recipe to so many trials; return what its bundle says of itself."""
     recipe = folder / "recipe.yaml"
     text = RECIPE.format(base=base, name=f"{base.stem}-table", trials=trials, time=limit)
-    recipe.write_text(text)
+    recipe.write_text(text + more)
     with (folder / "log.txt").open("ab") as log:
         command = [sys.executable, "-m", "automl", "run", str(recipe), "--run-dir"]
         done = subprocess.run(
@@ -96,6 +101,24 @@ def run(base: Path, folder: Path, trials: int, limit: str) -> dict[str, Any]:
     return found
 
 
+def twin_score(base: Path, plan: dict[str, Any], winner: str, options: argparse.Namespace) -> float:
+    """Return what one trial with defaults makes of the winner's twin, whose weights are random."""
+    import torch
+    import transformers
+
+    (candidate,) = (each for each in plan["candidates"] if each["id"] == winner)
+    home = (ROOT / "recipes" / os.path.expandvars(candidate["reference"])).resolve()
+    with tempfile.TemporaryDirectory(prefix="automl-twin-") as name:
+        folder, made = Path(name), Path(name) / "twin"
+        torch.manual_seed(0)
+        task = tasks.get(plan["task"])
+        config = transformers.AutoConfig.from_pretrained(home)
+        getattr(transformers, task.auto_class).from_config(config).save_pretrained(made)
+        task.processor(str(home), False).save_pretrained(made)
+        found = run(base, folder, 1, options.time, f"models: [{{path: {made}}}]\n")
+    return float(found["metrics"][found["metric"]])
+
+
 def measure(base: Path, options: argparse.Namespace) -> Row:
     """Run one recipe with its defaults, then on; return its row."""
     make_models(base)
@@ -106,6 +129,9 @@ def measure(base: Path, options: argparse.Namespace) -> Row:
         minutes = (time.monotonic() - began) / 60
         plan = json.loads((folder / "run" / "plan.json").read_text())
         tried = len(list((folder / "run" / "trials").iterdir()))
+    twin = None
+    if tasks.get(plan["task"]).media and not MADE.search(base.read_text()):
+        twin = twin_score(base, plan, found["candidate"], options)
     metric = found["metric"]
     interval = found["intervals"][metric]
     return Row(
@@ -125,6 +151,7 @@ def measure(base: Path, options: argparse.Namespace) -> Row:
         trials=tried,
         minutes=minutes,
         untrained=found["untrained"].get(metric),
+        twin=twin,
     )
 
 
@@ -138,9 +165,9 @@ def _folder(plan: dict[str, Any]) -> str:
 def table(rows: list[Row]) -> str:
     """Return the rows as Markdown."""
     lines = [
-        "| task | data (training rows) | candidates | metric | floor | untrained "
+        "| task | data (training rows) | candidates | metric | floor | untrained | random twin "
         "| default | found (95% interval) | trials | minutes |",
-        "|---|---|---|---|---:|---:|---:|---|---:|---:|",
+        "|---|---|---|---|---:|---:|---:|---:|---|---:|---:|",
     ]
     for row in sorted(rows, key=lambda row: (row.task, row.name)):
         sign = "" if row.direction == "maximize" else " (lower is better)"
@@ -150,7 +177,7 @@ def table(rows: list[Row]) -> str:
             ", ".join(map(_short, row.candidates)),
             f"{row.metric}{sign}",
             f"{row.floor:.3f}",
-            "" if row.untrained is None else f"{row.untrained:.3f}",
+            *("" if each is None else f"{each:.3f}" for each in (row.untrained, row.twin)),
             f"{row.default:.3f}",
             f"{row.found:.3f} ({row.low:.3f} to {row.high:.3f})",
             str(row.trials),
@@ -165,11 +192,21 @@ def _short(candidate: str) -> str:
 
 
 def write(rows: list[Row]) -> None:
-    """Put the table into docs/tasks.md."""
+    """Put the table into docs/tasks.md; rows of recipes that were not measured now stay."""
     text = PAGE.read_text()
     before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n{table(rows)}\n{END}{after}")
+    old, _, after = rest.partition(END)
+    new = table(rows).splitlines()
+    fresh = set(map(_recipe, new[2:]))
+    kept = [line for line in old.strip().splitlines()[2:] if _recipe(line) not in fresh]
+    lines = "\n".join([*new[:2], *sorted([*kept, *new[2:]])])
+    PAGE.write_text(f"{before}{BEGIN}\n{lines}\n{END}{after}")
+
+
+def _recipe(line: str) -> str:
+    """Return which recipe a line of the table is of."""
+    found = re.search(r"recipes/(\S+)\.yaml", line)
+    return found[1] if found else line
 
 
 def main() -> None:

@@ -13,6 +13,9 @@ from automl.errors import CandidateError
 from automl.recipe.loaded import LoadedRecipe
 from automl.recipe.schema import FolderModel
 
+TIMM = "timm_wrapper"
+"""The family of all that timm has published, by its own description."""
+
 
 def find(loaded: LoadedRecipe, index: int, reference: FolderModel) -> FoundModel:
     """Return the model in the folder; CandidateError when there is no such folder."""
@@ -86,4 +89,8 @@ def _config(root: Path) -> Mapping[str, Any]:
         found = json.loads((root / files.CONFIG).read_bytes())
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    if "architecture" in found and "pretrained_cfg" in found and "model_type" not in found:
+        return {**found, "model_type": TIMM}  # as timm writes it, and transformers reads it
+    return found

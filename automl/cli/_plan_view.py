@@ -13,8 +13,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from automl import tasks
 from automl.cli import _console
 from automl.plan import Candidate, Configuration, Parameter, Plan
+from automl.tasks import Task
 
 if TYPE_CHECKING:
     from automl.compiler.compile import Compiled
@@ -97,6 +99,7 @@ def show(plan: Plan, costs: Mapping[str, Measured], screening_seconds: float | N
     """Print the plan to stdout; ``costs`` by candidate, where measured."""
     places = laid_out(plan, costs)
     console = _console.stdout()
+    task = tasks.get(plan.task)
     console.print(f"[bold]{plan.name}[/bold]: {plan.task}, {escape(_goal(plan))}")
     _show_data(console, plan)
     if plan.screening:
@@ -106,7 +109,7 @@ def show(plan: Plan, costs: Mapping[str, Measured], screening_seconds: float | N
         console.print(_screening(plan))
     for candidate in plan.candidates:
         console.print()
-        _show_candidate(console, candidate, costs.get(candidate.id), places.get(candidate.id))
+        _show_candidate(console, candidate, task, costs.get(candidate.id), places.get(candidate.id))
     console.print()
     for refusal in plan.refused:
         console.print(f"[red]refused[/red] {escape(refusal.reference)}: {escape(refusal.reason)}")
@@ -175,14 +178,15 @@ def _classes(plan: Plan) -> str:
 
 
 def _show_candidate(
-    console: Console, candidate: Candidate, cost: Measured | None, place: str | None
+    console: Console, candidate: Candidate, task: Task, cost: Measured | None, place: str | None
 ) -> None:
     licence = candidate.license or "licence unknown"
     console.print(f"[bold]{candidate.id}[/bold]  {escape(_origin(candidate))}, {escape(licence)}")
     console.print(f"  {_cost(candidate, cost)}")
     if place:
         console.print(f"  trials here: {place}")
-    console.print(f"  {_tokens(candidate)}")
+    if task.unit:
+        console.print(f"  {_tokens(candidate, task)}")
     for note in candidate.notes:
         console.print(f"  {escape(note)}")
     console.print(_space(candidate))
@@ -218,14 +222,14 @@ def _cost(candidate: Candidate, cost: Measured | None) -> str:
     )
 
 
-def _tokens(candidate: Candidate) -> str:
-    cut = f"texts cut at {candidate.max_length} tokens"
+def _tokens(candidate: Candidate, task: Task) -> str:
+    cut = f"{task.things} cut at {candidate.max_length} {task.unit}"
     found = candidate.lengths
     if found is None:
         return cut
     if not found.truncated_share and found.max > candidate.max_length:
         return (
-            f"texts in pieces of up to {candidate.max_length} tokens, nothing cut "
+            f"{task.things} in pieces of up to {candidate.max_length} {task.unit}, nothing cut "
             f"(p50 {found.p50}, p95 {found.p95}, longest {found.max})"
         )
     return (

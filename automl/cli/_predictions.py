@@ -8,40 +8,93 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from automl import documents
+from automl.data.media import is_media
 from automl.errors import InputError, Problem
 from automl.recipe.loaded import nearest
 from automl.serving import output
 from automl.serving import rows as inputs
 from automl.serving.output import Answer
 from automl.serving.rows import PAIR, TEXT, Row
+from automl.tasks import Task
+
+DRAWN, SHEET_COLUMNS = 48, 6
+"""Rows that are drawn, at most."""
 
 
 def rows(
-    source: Path | None, texts: list[str], pairs: list[str], format: str | None
+    sources: Sequence[Path],
+    texts: Sequence[str],
+    pairs: Sequence[str],
+    format: str | None,
+    task: Task | None = None,
 ) -> Iterator[Row]:
     """Return the rows that the arguments name; InputError where they name none, or two kinds.
 
-    ``pairs`` are the second texts of ``texts``, as many or none.
+    ``pairs`` are the second texts of ``texts``, as many or none. Where the ``task`` reads files,
+    these and folders of them may be named.
     """
     if pairs and len(pairs) != len(texts):
         raise InputError(f"{len(texts)} --text and {len(pairs)} --text-pair: a pair takes both")
-    if texts and source is not None:
+    if texts and sources:
         raise InputError("give texts with --text or a file, not both")
     _refuse_unknown("--input-format", format, tuple(inputs.FORMATS))
+    medium = task.media[0].kind if task is not None and task.media else None
+    if texts and medium is not None:
+        raise InputError(Problem(f"the bundle reads {medium} files, no texts", hint="name a file"))
     if texts:
         given = ({TEXT: text} for text in texts)
         if pairs:
             given = ({TEXT: one, PAIR: two} for one, two in zip(texts, pairs, strict=True))
         return (Row(f"--text {number}", each) for number, each in enumerate(given, 1))
-    if source is None and sys.stdin.isatty():
-        hint = 'name a file, or --text "...", or pipe rows in'
+    if not sources and sys.stdin.isatty():
+        hint = "name a file or a folder" if medium else 'name a file, or --text "...", or pipe rows'
         raise InputError(Problem("there is nothing to predict", hint=hint))
-    if source is not None and source != Path("-") and not source.exists():
-        raise InputError(f"{source} is not there")
-    return inputs.read(source or Path("-"), format)
+    for source in sources:
+        if source != Path("-") and not source.exists():
+            raise InputError(f"{source} is not there")
+    if medium is not None and sources and all(_is_medium(each, medium) for each in sources):
+        return inputs.files(sources, medium)
+    if len(sources) > 1:
+        what = f"{medium} files and folders" if medium else "one file"
+        raise InputError(f"{sources[1]}: give {what}, or one file of rows")
+    return inputs.read(sources[0] if sources else Path("-"), format)
+
+
+def _is_medium(path: Path, medium: str) -> bool:
+    return path.is_dir() or is_media(path.name, medium)
+
+
+def say(fault: str) -> None:
+    """Say on stderr what is wrong with one row."""
+    Console(stderr=True, highlight=False).print(fault, markup=False, soft_wrap=True)
+
+
+def refuse_drawing(path: Path | None, task: Task | None) -> None:
+    """Raise InputError where what the task says can't be drawn, or not there."""
+    if path is None:
+        return
+    if task is None or task.draw is None:
+        raise InputError("--draw: what this bundle says is no picture")
+    if path.suffix.lower() != ".png" or not path.absolute().parent.is_dir():
+        raise InputError(Problem(f"--draw {path} can't be written", hint="--draw sheet.png"))
+
+
+def draw(drawn: Sequence[tuple[Any, str]], path: Path) -> None:
+    """Write the images with their captions as one picture."""
+    from automl.tasks import _drawing
+
+    if not drawn:
+        say(f"nothing could be read, so {path} is not drawn")
+        return
+    images, captions = zip(*drawn, strict=True)
+    with documents.replacing(path.absolute()) as stream:
+        _drawing.contact_sheet(images, captions, SHEET_COLUMNS).save(stream, "PNG")
+    say(f"{len(images)} drawn in {path}")
 
 
 def output_format(format: str | None, path: Path | None) -> str:
@@ -103,7 +156,7 @@ def _progress(console: Console, path: Path | None) -> Iterator[Callable[[int], N
 def _summary(rows: int, empty: int, seconds: float, path: Path | None) -> str:
     text = f"{rows:,} row{'' if rows == 1 else 's'} in {seconds:.1f} s"
     if empty:
-        text += f"; {empty:,} without text, left without a label"
+        text += f"; {empty:,} that could not be read, left without an answer"
     return f"{text}; written to {path}" if path is not None else text
 
 

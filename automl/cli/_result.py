@@ -231,9 +231,13 @@ def _checks(checks: tuple[CheckResult, ...]) -> Table:
 def _given(bundle: Path) -> str:
     """What of a command line the bundle can be given: a text, or rows where one text won't do."""
     info = documents.read(BundleInfo, bundle / INFO)
+    task = tasks.get(info.task)
+    if task.media:
+        drawn = " --draw sheet.png" if task.draw is not None else ""
+        return f"{task.things}/{drawn}   # files, folders of them, or a csv that names them"
     asked = [
         role
-        for role in tasks.get(info.task).asked(info.columns)
+        for role in task.asked(info.columns)
         if role.asked == "always" and (role.required or role.name in info.columns)
         if not role.instead_of
     ]

@@ -11,9 +11,11 @@ import typer
 def command(
     bundle: Annotated[Path, typer.Argument(help="Bundle, or the run folder that holds it.")],
     source: Annotated[
-        Path | None,
+        list[Path] | None,
         typer.Argument(
-            metavar="[INPUT]", help="csv, tsv, jsonl, json or txt (one text a line); - is stdin."
+            metavar="[INPUT]...",
+            help="csv, tsv, jsonl, json or txt (one text a line); - is stdin. For a bundle that "
+            "sees or hears also files and folders of them.",
         ),
     ] = None,
     text: Annotated[
@@ -43,6 +45,10 @@ def command(
         int,
         typer.Option(min=1, help="Texts taken at once: faster, scores move in the seventh digit."),
     ] = 1,
+    draw: Annotated[
+        Path | None,
+        typer.Option(help="Picture (png) to write: what is said of the first files, drawn."),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Run Python code that lies in the bundle.")
@@ -58,14 +64,20 @@ def command(
     """Label texts, or pairs, with a bundle: every input row comes back with a label and a score."""
     from automl.cli import _predictions
     from automl.serving.batch import label
-    from automl.serving.predict import Predictor, find_bundle, quieten
+    from automl.serving.predict import Predictor, find_bundle, quieten, task_of
 
     folder = find_bundle(bundle)
-    rows = _predictions.rows(source, text or [], text_pair or [], input_format)
+    task = task_of(folder)
+    _predictions.refuse_drawing(draw, task)
+    rows = _predictions.rows(source or [], text or [], text_pair or [], input_format, task)
     written = _predictions.output_format(format, output)
     quieten()
     predictor = Predictor(
-        folder, device, trust_remote_code=trust_remote_code, base_model=base_model
+        folder,
+        device,
+        trust_remote_code=trust_remote_code,
+        base_model=base_model,
+        draw=0 if draw is None else _predictions.DRAWN,
     )
     answers = label(
         predictor,
@@ -74,5 +86,8 @@ def command(
         pair_column=pair_column,
         batch_size=batch_size,
         top=top,
+        on_fault=_predictions.say,
     )
     _predictions.write(answers, output, written, top, predictor.task.says)
+    if draw is not None:
+        _predictions.draw(predictor.drawn, draw)

@@ -113,7 +113,7 @@ def compile_recipe(
         say,
     )
     refused = (*resolution.refused, *screened.refused)
-    cut = truncation.warnings(screened.candidates, loaded.recipe.data.max_length)
+    cut = truncation.warnings(screened.candidates, loaded.recipe.data.max_length, task)
     warned = replace(data.plan, warnings=(*data.plan.warnings, *cut))
     return Compiled(
         plan=_plan(loaded, task, warned, screened, refused),

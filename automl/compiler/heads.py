@@ -12,8 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from automl import plugins
 from automl.catalog import FoundModel
 from automl.catalog.files import PROCESSORS, VOCABULARIES
+from automl.catalog.folder import TIMM
 from automl.tasks import Task
 
 CAUSAL = "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES"
@@ -33,6 +35,9 @@ def objection(model: FoundModel, task: Task) -> str | None:
             f"a {family} reads a text from both sides, so it cannot be trained to go on with one; "
             "name a decoder (GPT-2, Llama, Qwen, ...)"
         )
+    if family == TIMM:
+        lacking = [each for each in ("timm", "torchvision") if not plugins.is_installed(each)]
+        return f"it needs {' and '.join(lacking)}, not installed here" if lacking else None
     if task.media:
         there = any(name in model.sizes for name in PROCESSORS)
         return None if there else f"it has none of the files {', '.join(PROCESSORS)}"

@@ -142,7 +142,7 @@ HYPERPARAMETERS = {
             "colours; randaugment draws two of 14 operations besides",
             choices=("none", "light", "randaugment"),
         ),
-        Hyperparameter("magnitude", "int", "strength of randaugment's operations", 1, 30),
+        Hyperparameter("magnitude", "int", "strength of randaugment's operations", 1, 10),
         Hyperparameter(
             "flip",
             "choice",
@@ -181,6 +181,14 @@ HYPERPARAMETERS = {
             "freeze_feature_encoder",
             "choice",
             "whether the convolutions over samples stay as they are, as pretraining made them",
+            choices=(False, True),
+            rule="must be true or false",
+        ),
+        Hyperparameter(
+            "packing",
+            "choice",
+            "whether short rows are put side by side instead of padded; rows of like length share "
+            "a batch anyway, so it is tried only where a recipe asks for it",
             choices=(False, True),
             rule="must be true or false",
         ),

@@ -16,6 +16,7 @@ from automl.tasks import (
     CLASSIFIER,
     HEARING,
     MASKING,
+    PACKING,
     PREFERENCE,
     SEEING,
     SIMILARITY,
@@ -41,7 +42,9 @@ DROPOUTS = (
 """Configuration keys of families that put a dropout before their classifier."""
 
 
-OPTIONAL = CLASSIFIER | HEARING | MASKING | PREFERENCE | SEEING | SIMILARITY | VISION | WEIGHTED
+OPTIONAL = (
+    CLASSIFIER | HEARING | MASKING | PACKING | PREFERENCE | SEEING | SIMILARITY | VISION | WEIGHTED
+)
 """Hyperparameters that not every task has."""
 TRAINED = ("full", *ADAPTING)
 """Methods that train layers: under which everything but the method itself is searched."""
@@ -56,7 +59,7 @@ APPLIES: Mapping[str, tuple[str, ...]] = {
     "layer_decay": ("full",),
 }
 """Hyperparameter → the methods it is one of, where not all of ``TRAINED``."""
-ON_REQUEST = WEIGHTED | (SIMILARITY - {"temperature"}) | {"whole_words"}
+ON_REQUEST = PACKING | WEIGHTED | (SIMILARITY - {"temperature"}) | {"whole_words"}
 """Hyperparameters that are part of a space only where the recipe asks for them: what is default
 does well, or they are a matter of what the model is for. Weights of classes bend the
 probabilities, and thresholds, which cost no trial, do most of what they can do."""
@@ -272,6 +275,7 @@ def _losses() -> Iterator[Parameter]:
     yield _fixed("pair_loss", "online", "sentence-transformers' training overview")
     yield Parameter("mask_share", "float", 0.15, 0.15, 0.4, source="Wettig et al. 2023")
     yield _fixed("whole_words", False, "Devlin et al. 2019")
+    yield _fixed("packing", False, "own runs: rows of like length pad 11%")
 
 
 def _seeing(prior: Prior) -> Iterator[Parameter]:
@@ -282,7 +286,7 @@ def _seeing(prior: Prior) -> Iterator[Parameter]:
     yield _chosen("augmentation", prior.augmentations, source)
     changed: Mapping[str, tuple[Scalar, ...]] = {"augmentation": ("light", "randaugment")}
     yield Parameter(
-        "magnitude", "int", 9, 3, 15, source=source, when={"augmentation": ("randaugment",)}
+        "magnitude", "int", 5, 2, 9, source=source, when={"augmentation": ("randaugment",)}
     )
     yield replace(_chosen("flip", (True, False), source), when=changed)
     yield Parameter("crop", "float", 0.7, 0.3, 1.0, source=source, when=changed)

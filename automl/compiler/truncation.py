@@ -5,20 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from automl.plan import Candidate
+from automl.tasks import Task
 
 OFTEN = 0.05
 """Share of cut texts from which it is said. Where the recipe leaves ``max_length`` out, it is 1% at
 most, unless the model itself reads no further."""
 
 
-def warnings(candidates: Iterable[Candidate], wish: int | None) -> tuple[str, ...]:
+def warnings(candidates: Iterable[Candidate], wish: int | None, task: Task) -> tuple[str, ...]:
     """Return a sentence for each candidate that cuts many texts; ``wish`` is what recipes say."""
     return tuple(
-        f"{each.id} reads {each.max_length} tokens of a text: {each.lengths.truncated_share:.0%} "
-        f"of the training texts are longer and are cut (p95 {each.lengths.p95}, longest "
-        f"{each.lengths.max}); {_fix(each, wish)}"
+        f"{each.id} reads {each.max_length} {task.unit} of a {task.things[:-1]}: "
+        f"{each.lengths.truncated_share:.0%} of the training {task.things} are longer and are cut "
+        f"(p95 {each.lengths.p95}, longest {each.lengths.max}); {_fix(each, wish)}"
         for each in candidates
-        if each.lengths is not None and each.lengths.truncated_share > OFTEN
+        if each.lengths is not None and task.unit and each.lengths.truncated_share > OFTEN
     )
 
 

@@ -46,6 +46,12 @@ def findings(tables: Mapping[str, pa.Table], roles: Sequence[Role]) -> tuple[str
     )
 
 
+def things(roles: Sequence[Role]) -> str:
+    """Return what rows are told apart by, in words: texts, pictures, sounds."""
+    kinds = {role.kind for role in roles if not role.is_target}
+    return "pictures" if "image" in kinds else "sounds" if "audio" in kinds else "texts"
+
+
 def doubts(tables: Mapping[str, pa.Table], roles: Sequence[Role]) -> tuple[str, ...]:
     """Return the findings that put any score in doubt: conflicting classes, leaks between splits.
 
@@ -53,10 +59,11 @@ def doubts(tables: Mapping[str, pa.Table], roles: Sequence[Role]) -> tuple[str, 
     groups; each with the first such rows.
     """
     texts = [rows for rows in _by_text(tables, roles).values() if len(rows) > 1]
-    return (*_conflicts(texts), *_leaks(tables, texts))
+    noun = things(roles)
+    return (*_conflicts(texts, noun), *_leaks(tables, texts, noun[:-1]))
 
 
-def _conflicts(texts: Sequence[Sequence[Seen]]) -> tuple[str, ...]:
+def _conflicts(texts: Sequence[Sequence[Seen]], noun: str) -> tuple[str, ...]:
     clashing = [rows for rows in texts if len({row.label for row in rows}) > 1]
     if not clashing:
         return ()
@@ -64,10 +71,12 @@ def _conflicts(texts: Sequence[Sequence[Seen]]) -> tuple[str, ...]:
         listed((f"{row.source} {row.label!r}" for row in rows), 4) for rows in clashing[:_SHOWN]
     )
     more = f"; and {len(clashing) - _SHOWN} more" if len(clashing) > _SHOWN else ""
-    return (f"{len(clashing)} texts have different classes in different rows: {shown}{more}",)
+    return (f"{len(clashing)} {noun} have different classes in different rows: {shown}{more}",)
 
 
-def _leaks(tables: Mapping[str, pa.Table], texts: Sequence[Sequence[Seen]]) -> tuple[str, ...]:
+def _leaks(
+    tables: Mapping[str, pa.Table], texts: Sequence[Sequence[Seen]], noun: str
+) -> tuple[str, ...]:
     found = []
     for one, other in combinations(tables, 2):
         shared = [
@@ -80,8 +89,8 @@ def _leaks(tables: Mapping[str, pa.Table], texts: Sequence[Sequence[Seen]]) -> t
             )
             count = sum(row.split == other for rows in shared for row in rows)
             found.append(
-                f"{count} of {tables[other].num_rows} {other} rows have a text that {one} has too: "
-                f"{listed(pairs, _SHOWN)}"
+                f"{count} of {tables[other].num_rows} {other} rows have a {noun} that {one} has "
+                f"too: {listed(pairs, _SHOWN)}"
             )
         found.extend(_shared_groups(tables, one, other))
     return tuple(found)
@@ -128,7 +137,7 @@ def _repeats(train: pa.Table, roles: Sequence[Role]) -> tuple[str, ...]:
     for what, kind in ((exact, "more than once"), (near, "again with other case or spacing")):
         if what:
             shown = listed((" = ".join(row.source for row in rows[:_SHOWN]) for rows in what), 3)
-            found.append(f"{len(what)} texts are in train {kind}: {shown}")
+            found.append(f"{len(what)} {things(roles)} are in train {kind}: {shown}")
     return tuple(found)
 
 

@@ -83,6 +83,9 @@ class Delivery:
     tuned: CalibrateResult | None = None
     """What of a classifier was tuned on validation: ``model`` is calibrated by it already."""
 
+    examples: Path | None = None
+    """A picture of what the model says of the first test rows, where that can be drawn."""
+
     @property
     def thresholds(self) -> Mapping[str, float]:
         """Least probability from which a class is predicted, by class; empty: a half."""

@@ -34,6 +34,7 @@ FILE = "README.md"
 PLACEHOLDER = "path/to/this/folder"
 """Stands for the bundle in the card's code where it is not pushed to the hub."""
 _RESULT_PLOTS = {
+    "examples": "What it says of the first test rows",
     "confusion": "Confusion on the test split",
     "classes": "F1 by class",
     "reliability": "How often probabilities came true on the test split",
@@ -175,7 +176,8 @@ def _facts(delivery: Delivery) -> dict[str, Any]:
         "mistakes": _tables.mistakes(delivery),
         "samples": _tables.samples(delivery),
         "refused": _tables.refused(delivery),
-        "characters": plan.data.profile.characters,
+        "characters": None if task.media else plan.data.profile.characters,
+        "things": task.things,
         "split": _split(plan.data.split),
         "limits": _limits(delivery, candidate),
         "failures": [trial for trial in delivery.trials if trial.value is None],
@@ -204,6 +206,8 @@ def _usage(delivery: Delivery, task: Task) -> str:
 
 def _example(plan: Plan, task: Task) -> str:
     """Return the file and options by which the card's command predicts."""
+    if task.media:
+        return f"{task.things}/ --output predictions.jsonl"
     asked = task.asked(plan.data.columns)
     roles = [role for role in asked if role.name in plan.data.columns or task.asks]
     if roles and roles[0].kind == "text" and (task.asks or all(r.kind == "text" for r in roles)):
@@ -246,7 +250,7 @@ def _split(rule: SplitRule) -> str:
 def _limits(delivery: Delivery, candidate: Candidate) -> list[str]:
     data = delivery.plan.data
     task = tasks.get(delivery.plan.task)
-    found = [_truncation(candidate, delivery.max_length, task.windows)]
+    found = [_truncation(candidate, delivery.max_length, task)] if task.unit else []
     found += [f"{note[0].upper()}{note[1:]}." for note in map(plain, candidate.notes)]
     if data.labels and task.probabilities is not None:
         found.append(_tuned_text.limit(delivery))
@@ -262,26 +266,29 @@ def _limits(delivery: Delivery, candidate: Candidate) -> list[str]:
             "pipeline puts them; of a longer one the beginning goes first."
         )
     spoken = ", ".join(map(plain, candidate.language))
-    found.append(
-        f"The base model states its language as: {spoken}."
-        if spoken
-        else "The base model does not state its language; trust only that of the data."
-    )
+    if task.things != "pictures":
+        found.append(
+            f"The base model states its language as: {spoken}."
+            if spoken
+            else "The base model does not state its language; trust only that of the data."
+        )
     flattered = _search_text.flattered(delivery)
     if flattered:
         found.append(flattered)
     return found
 
 
-def _truncation(candidate: Candidate, limit: int, windows: bool) -> str:
+def _truncation(candidate: Candidate, limit: int, task: Task) -> str:
+    windows, unit = task.windows, task.unit
+    things = task.things.capitalize()
     lengths = candidate.lengths
     if lengths and lengths.max > candidate.max_length and not lengths.truncated_share:
         return (
-            f"It reads up to {limit} tokens at once; longer texts were learnt in pieces of "
+            f"It reads up to {limit} {unit} at once; longer {task.things} were learnt in pieces of "
             f"{candidate.max_length}, nothing of them lost."
         )
-    cut = f"Texts are read in windows of {limit} tokens" if windows else (
-        f"Texts are cut at {limit} tokens"
+    cut = f"{things} are read in windows of {limit} {unit}" if windows else (
+        f"{things} are cut at {limit} {unit}"
     )  # fmt: skip
     if limit != candidate.max_length:
         cut += f", in training {'of' if windows else 'at'} {candidate.max_length}"
@@ -289,5 +296,5 @@ def _truncation(candidate: Candidate, limit: int, windows: bool) -> str:
         return f"{cut}; what follows is not read." if not windows else f"{cut}."
     longest, over = candidate.lengths.max, candidate.lengths.truncated_share
     if not over:
-        return f"{cut}; the longest training text seen had {longest}."
-    return f"{cut}; {share(over)} of the training texts were longer (the longest {longest})."
+        return f"{cut}; the longest seen in training had {longest}."
+    return f"{cut}; {share(over)} of those in training were longer (the longest {longest})."

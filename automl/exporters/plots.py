@@ -14,7 +14,14 @@ from automl.exporters._search_plots import candidates, curves, history
 from automl.exporters._style import styled
 
 FOLDER = "plots"
+
+
+def _examples(delivery: Delivery) -> bytes | None:
+    return None if delivery.examples is None else delivery.examples.read_bytes()
+
+
 _PLOTS: dict[str, Callable[[Delivery], bytes | None]] = {
+    "examples": _examples,
     "confusion": confusion,
     "classes": per_class,
     "reliability": reliability,

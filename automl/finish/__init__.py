@@ -201,6 +201,7 @@ def conclude(
         choice=choice(study, best, soup),
         tuned=tuned,
         untrained=_as_it_came(best, rundir),
+        examples=rundir.examples if rundir.examples.exists() else None,
     )
     return _exported(delivery, len(best.evaluations), before, rundir, listen)
 
@@ -247,7 +248,10 @@ def _score(
     rundir: RunDir,
     devices: tuple[str, ...],
 ) -> ScoreResult:
-    return _scored(plan, model, data, rundir.job("score"), devices, base=base, tuned=tuned)
+    sheet = str(rundir.examples.absolute())
+    return _scored(
+        plan, model, data, rundir.job("score"), devices, base=base, tuned=tuned, sheet=sheet
+    )
 
 
 def _scored(
@@ -260,6 +264,7 @@ def _scored(
     base: ModelRef | None = None,
     tuned: CalibrateResult | None = None,
     untrained: bool = False,
+    sheet: str = "",
 ) -> ScoreResult:
     spec = ScoreSpec(
         task=plan.task,
@@ -274,6 +279,7 @@ def _scored(
         thresholds=tuned.by_class if tuned else {},
         temperature=tuned.temperature if tuned else 1.0,
         untrained=untrained,
+        sheet=sheet,
     )
     result: ScoreResult = processes.call(
         spec, ScoreResult, job, threads=spec.threads, devices=devices

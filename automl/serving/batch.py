@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain, islice, repeat, tee
 from typing import Any
@@ -10,8 +10,8 @@ from typing import Any
 from automl.errors import DataError, RowError
 from automl.serving.output import Answer
 from automl.serving.predict import Predictor
-from automl.serving.rows import PAIR, TEXT, Row, nested, text, text_column
-from automl.tasks import Role
+from automl.serving.rows import PAIR, TEXT, Row, file, nested, text, text_column
+from automl.tasks import MEDIA, Role, _images, _sounds
 
 
 def label(
@@ -22,8 +22,11 @@ def label(
     pair_column: str | None = None,
     batch_size: int = 1,
     top: int = 1,
+    on_fault: Callable[[str], None] = lambda said: None,
 ) -> Iterator[Answer]:
     """Yield each row with its prediction, in order; a row that lacks a text has None.
+
+    So has a row whose file can't be read; ``on_fault`` hears why.
 
     Columns are found as in ``rows.text_column`` when they are left out; ``pair_column`` is that of
     the second text, where the bundle was trained on pairs. Raises DataError for no rows at all, a
@@ -34,7 +37,8 @@ def label(
     if first is None:
         raise DataError("there is nothing to predict: the input holds no rows")
     columns = _columns(predictor, first, column, pair_column)
-    mine, theirs = tee((row, _input(row, columns)) for row in chain([first], stream))
+    given = ((row, _input(row, columns, on_fault)) for row in chain([first], stream))
+    mine, theirs = tee(given)
     answers = predictor.predict(
         (found for _, found in mine if found is not None), batch_size=batch_size, top=top
     )
@@ -108,12 +112,14 @@ def _is_there(role: Role, first: Row, trained: Mapping[str, str]) -> bool:
     return any(name in first.columns for name in usual)
 
 
-def _input(row: Row, columns: Mapping[Role, str]) -> dict[str, Any] | None:
+def _input(
+    row: Row, columns: Mapping[Role, str], on_fault: Callable[[str], None]
+) -> dict[str, Any] | None:
     """Return the row's values by role; None where one of its texts is empty.
 
     Of several that stand in for one, some may be empty, but not all.
     """
-    found = {role.name: _value(row, role, column) for role, column in columns.items()}
+    found = {role.name: _value(row, role, column, on_fault) for role, column in columns.items()}
     for role in columns:
         spare = role.kind == "json" and not role.required and not role.instead_of
         if spare and found[role.name] is None:
@@ -125,7 +131,26 @@ def _input(row: Row, columns: Mapping[Role, str]) -> dict[str, Any] | None:
     return None if any(value is None for value in needed) else found
 
 
-def _value(row: Row, role: Role, column: str) -> Any:
+def _value(row: Row, role: Role, column: str, on_fault: Callable[[str], None]) -> Any:
+    if role.kind in MEDIA:
+        return _readable(row, role, column, on_fault)
     if role.kind == "text":
         return text(row, column)
     return nested(row, column, listed=role.kind in ("texts", "classes"))
+
+
+def _readable(row: Row, role: Role, column: str, on_fault: Callable[[str], None]) -> Any:
+    """Return the row's picture, opened, or its sound's path; None where it can't be read."""
+    path = file(row, column)
+    if path is None:
+        return None
+    try:
+        if role.kind == "image":
+            return _images.opened(path)
+        fault = _sounds.looked_at(path).fault
+    except DataError as error:
+        fault = str(error)
+    if fault is None:
+        return path
+    on_fault(f"{row.place}: {fault}")
+    return None

@@ -16,7 +16,7 @@ from automl.bundle import INFO, BundleInfo
 from automl.errors import DataError, InputError, Problem, RowError
 from automl.rundir import RunDir
 from automl.serving import base
-from automl.tasks import Columns, Role, _loading
+from automl.tasks import MEDIA, Columns, Role, Task, _loading
 
 
 class Pair(TypedDict):
@@ -36,11 +36,13 @@ class Predictor:
         *,
         trust_remote_code: bool = False,
         base_model: Path | None = None,
+        draw: int = 0,
     ) -> None:
         """Load the bundle (or a run folder's) onto ``device``; ``auto`` prefers a GPU.
 
         ``trust_remote_code`` runs Python code that lies in the bundle. ``base_model`` is the folder
-        of the model that a bundle of adapters needs, where it isn't found by its name. Raises
+        of the model that a bundle of adapters needs, where it isn't found by its name. What is said
+        of the first ``draw`` rows is drawn, into ``drawn``. Raises
         InputError where there is no bundle, where it needs code that is not trusted, where its task
         or its base model is not known here, and for an unknown device.
         """
@@ -55,6 +57,9 @@ class Predictor:
         # The config's, as code of the reader's own reads them: there is one place to change them.
         thresholds = getattr(self._model.config, "automl_thresholds", {})
         self.task = tasks.deciding(self.task, thresholds)
+        self.drawn: list[tuple[Any, str]] = []
+        """Images of the first rows and what is said of them, with captions."""
+        self._draw = draw
 
     def predict(
         self, rows: Iterable[str | Mapping[str, Any]], *, batch_size: int = 1, top: int = 1
@@ -92,6 +97,9 @@ class Predictor:
         items = [dict(zip(names, row, strict=True)) for row in zip(*encoded.values(), strict=True)]
         outputs = list(self._outputs(items, max(1, len(rows))))
         predicted = task.decode(outputs, items, columns, self._tokenizer, labels)
+        if task.draw is not None and (left := self._draw - len(self.drawn)) > 0:
+            few = {role: values[:left] for role, values in columns.items()}
+            self.drawn += task.draw(predicted[:left], few, labels)
         return task.answers(predicted, labels, top)
 
     def _outputs(self, items: Sequence[Mapping[str, Any]], at_once: int) -> Iterator[Any]:
@@ -121,7 +129,7 @@ def _by_role(row: str | Mapping[str, Any], predictor: Predictor) -> Mapping[str,
     task, roles = predictor.task, predictor.roles
     if isinstance(row, str):
         able = roles if task.asks or task.forms else task.inputs
-        first = next((role for role in able if role.kind == "text"), able[0])
+        first = next((role for role in able if role.kind in ("text", *MEDIA)), able[0])
         row = {first.name: json.dumps(row) if first.kind == "json" else row}
     for role in () if task.asks else roles:
         several = [role.name, *(each.name for each in task.inputs if each.instead_of == role.name)]
@@ -155,6 +163,12 @@ def find_bundle(path: Path) -> Path:
         raise InputError(Problem(f"{path} is not a folder", hint="name a bundle or a run folder"))
     hint = "a bundle is what `automl run` writes to runs/<name>/bundle"
     raise InputError(Problem(f"{path} is not a bundle: it holds no {INFO}", hint=hint))
+
+
+def task_of(bundle: Path) -> Task | None:
+    """Return the bundle's task; None where it is not known here, which loading it then says."""
+    info = documents.read(BundleInfo, bundle / INFO)
+    return tasks.get(info.task) if info.task in tasks.names() else None
 
 
 def quieten() -> None:

@@ -10,11 +10,12 @@ import json
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, cast
 
+from automl.data.media import is_media
 from automl.data.streams import opened, text_of
 from automl.errors import DataError, Problem
 from automl.recipe.loaded import nearest
@@ -29,6 +30,8 @@ class Row:
 
     place: str
     columns: Mapping[str, Any]
+    folder: Path | None = None
+    """Where paths in its columns start from; null: the folder that the program works in."""
 
 
 def read(path: Path, format: str | None = None) -> Iterator[Row]:
@@ -42,8 +45,9 @@ def read(path: Path, format: str | None = None) -> Iterator[Row]:
     with _bytes(path) as stream:
         reader = FORMATS[format or _format(path, stream)]
         with text_of(stream) as text:
+            home = None if path == Path("-") else path.absolute().parent
             try:
-                yield from reader(text, name)
+                yield from (replace(row, folder=home) for row in reader(text, name))
             except UnicodeDecodeError as error:
                 raise DataError(
                     Problem(
@@ -51,6 +55,37 @@ def read(path: Path, format: str | None = None) -> Iterator[Row]:
                         hint="convert it: iconv -f WINDOWS-1252 -t UTF-8 old.csv > new.csv",
                     )
                 ) from error
+
+
+FILE = "file"
+"""The column's name where a row is nothing but a file."""
+
+
+def files(paths: Iterable[Path], medium: str) -> Iterator[Row]:
+    """Yield a row for each file, and for each picture (or sound) in each folder, by name.
+
+    Raises DataError for a folder that holds none.
+    """
+    for path in paths:
+        if not path.is_dir():
+            yield Row(str(path), {FILE: str(path)})
+            continue
+        found = [
+            each
+            for each in sorted(path.rglob("*"))
+            if each.is_file() and is_media(each.name, medium) and not each.name.startswith(".")
+        ]
+        if not found:
+            raise DataError(f"{path} holds no {medium}")
+        yield from (Row(str(each), {FILE: str(each)}) for each in found)
+
+
+def file(row: Row, column: str) -> str | None:
+    """Return the row's file as an absolute path; None where it names none, DataError if no path."""
+    named = text(row, column)
+    if named is None:
+        return None
+    return str((row.folder or Path.cwd()) / Path(named).expanduser())
 
 
 def text_column(

@@ -108,6 +108,8 @@ SIMILARITY = frozenset(
     {"embedding_pooling", "matryoshka", "temperature", "score_loss", "pair_loss"}
 )
 """Hyperparameters of a task that compares embeddings."""
+PACKING = frozenset({"packing"})
+"""Hyperparameters of a task whose rows can be put side by side."""
 MASKING = frozenset({"mask_share", "whole_words"})
 """Hyperparameters of a task that hides parts of texts."""
 
@@ -206,9 +208,9 @@ class Task:
 
     probabilities: Literal["softmax", "sigmoid"] | None = None
     """How predictions, as logits of shape (rows, classes), become probabilities of the classes.
-    Such a task's models can be calibrated, and its ``score``, ``report``, ``answers`` and ``usage``
-    take ``thresholds``: the least probability from which a class is predicted, by class (one of
-    two)."""
+    Such a task's models can be calibrated, and its ``score``, ``report``, ``answers``, ``usage``
+    and ``draw`` take ``thresholds``: the least probability from which a class is predicted, by
+    class (one of two)."""
     says: tuple[str, ...] = ("label", "score")
     """The keys of an answer, in the order in which they are shown. Where what is asked decides what
     is said, an answer has some of them."""
@@ -248,6 +250,9 @@ class Task:
     ``prepare``: raises DataError for what it can't read. Null: ``infer`` and ``decode`` do."""
     show: Callable[[Any, PreTrainedTokenizerBase, Columns, int], list[dict[str, Any]]] | None = None
     """(model, tokenizer, columns, max_length) → what it says to the rows, for a person to read."""
+    draw: Callable[[Any, Columns, Labels], list[tuple[Any, str]]] | None = None
+    """(predictions, columns, labels) → for each row a Pillow image that shows what is said of it,
+    and a caption; with the targets' columns also whether that is right."""
     keeping: Callable[[Any], AbstractContextManager[None]] = _defaults.as_it_is
     """model → within, the model in training is as it is to be saved."""
     settle: Callable[[Any, Any, Any, Labels], Any] | None = None
@@ -290,6 +295,12 @@ class Task:
         return tuple(role for role in self.roles if role.kind in MEDIA)
 
     @property
+    def things(self) -> str:
+        """What it reads, in words: texts, pictures, sounds."""
+        kinds = {role.kind for role in self.media}
+        return "pictures" if "image" in kinds else "sounds" if kinds else "texts"
+
+    @property
     def inputs(self) -> tuple[Role, ...]:
         """The roles that hold what the model is given."""
         return tuple(role for role in self.roles if not role.is_target)
@@ -322,6 +333,7 @@ def deciding(task: Task, thresholds: Mapping[str, float]) -> Task:
         report=by_them(task.report),
         answers=by_them(task.answers),
         usage=by_them(task.usage),
+        draw=None if task.draw is None else by_them(task.draw),
     )
 
 

@@ -33,6 +33,8 @@ ROW = "row"
 """Encoded column: which row of the columns an encoded one is of."""
 OVERLAP = 8
 """A window of a long text begins with the last eighth of the one before, as context."""
+_READ = ("input_ids", "attention_mask", "position_ids")
+"""What of a batch the model is given; positions where rows are packed."""
 _LOGITS_AT_ONCE = 1 << 26
 """Floats of logits, at most, that judging holds at once (256 MB)."""
 
@@ -206,7 +208,8 @@ def mean_loss(model: Any, inputs: Mapping[str, Any]) -> Any:
     """Return the mean negative log-probability of the tokens that are learnt."""
     from torch.nn.functional import cross_entropy
 
-    logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
+    given = {name: inputs[name] for name in _READ if name in inputs}
+    logits = model(**given).logits
     return cross_entropy(
         logits[:, :-1].flatten(0, 1).float(), inputs["labels"][:, 1:].flatten(),
         ignore_index=IGNORED,

@@ -224,7 +224,7 @@ def settings(hyperparameters: Mapping[str, Scalar]) -> Any:
         crop=float(hyperparameters.get("crop", 1.0)),
         colour=0.2,
         policy="randaugment" if policy == "randaugment" else "none",
-        magnitude=int(hyperparameters.get("magnitude", 9)),
+        magnitude=int(hyperparameters.get("magnitude", 5)),
         erase=0.0,
     )
 
@@ -249,3 +249,9 @@ def named(columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
 
 def _name(value: Any) -> str:
     return PurePath(value).name if isinstance(value, str) else "picture"
+
+
+def caption(said: str, score: float, truth: str | None) -> str:
+    """Return what is written under a picture: the class said, and where that is wrong the true."""
+    found = f"{said} {score:.2f}"
+    return found if truth in (None, said) else f"{found}, is {truth}"

@@ -118,6 +118,20 @@ def _answers(
     return _classes.answers(logits, labels, top, thresholds)
 
 
+def _draw(
+    logits: np.ndarray,
+    columns: Columns,
+    labels: Labels,
+    thresholds: Mapping[str, float] | None = None,
+) -> list[tuple[Any, str]]:
+    said = _answers(logits, labels, 1, thresholds)
+    truth = columns.get("label", [None] * len(said))
+    return [
+        (_vision.opened(image), _vision.caption(each["label"], each["score"], right))
+        for image, each, right in zip(columns["image"], said, truth, strict=True)
+    ]
+
+
 def _usage(
     repository: str,
     max_length: int,
@@ -152,6 +166,7 @@ TASK = Task(
     floor=_floor,
     answers=_answers,
     usage=_usage,
+    draw=_draw,
     probabilities="softmax",
     collator=_vision.collator,
     training_collator=_vision.training_collator,

@@ -5,16 +5,30 @@ Of a conversation only what the assistant says is learnt, of a plain text all. K
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from automl.tasks import Columns, Labels, Malformed, Metric, Prepared, Role, Task, _causal, _chat
+from automl.plan import Scalar
+from automl.tasks import (
+    PACKING,
+    Columns,
+    Labels,
+    Malformed,
+    Metric,
+    Prepared,
+    Role,
+    Task,
+    _causal,
+    _chat,
+    _packing,
+)
 from automl.tasks._causal import AUTO_CLASS, MAPPING, ROW, TURNS
 from automl.tasks._chat import ASSISTANT, Message, Misfit
+from automl.tasks._text import padder
 
 if TYPE_CHECKING:
     import numpy as np
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from automl.jobs import SplitScore
     from automl.tasks._bytes import Passage
@@ -22,7 +36,6 @@ if TYPE_CHECKING:
 
 _BYTES = "bytes"
 """Encoded column: bytes of what is learnt of a row, with its first piece."""
-_SHOWN = 10
 _WORDS = 8
 """Words of a text that the model is shown going on with."""
 _USAGE = """\
@@ -113,6 +126,23 @@ def _pieces(
             yield row, len(told), _causal.told_bytes(tokenizer, whole, kept, told), kept
 
 
+def _build(
+    path: str, labels: Labels, hyperparameters: Mapping[str, Scalar], trust_remote_code: bool
+) -> PreTrainedModel:
+    model = _causal.load(path, hyperparameters, trust_remote_code)
+    if hyperparameters.get("packing", False):
+        _packing.check(model)
+    return model
+
+
+def _training_collator(
+    tokenizer: PreTrainedTokenizerBase, seed: int, hyperparameters: Mapping[str, Scalar]
+) -> Callable[[list[Any]], Any]:
+    if hyperparameters.get("packing", False):
+        return _packing.Packer(tokenizer.pad_token_id)
+    return padder(tokenizer)
+
+
 def _begin(model: Any, tokenizer: PreTrainedTokenizerBase, rows: Any) -> None:
     import numpy as np
 
@@ -158,55 +188,26 @@ def _targets(columns: Columns, labels: Labels) -> np.ndarray:
 
 
 def _score(sums: np.ndarray, targets: Any, labels: Labels) -> dict[str, float]:
-    """Return every metric over all tokens of the rows together, not the mean over rows."""
-    import numpy as np
+    from automl.tasks import _bits
 
-    nats, tokens, right, size = sums.astype(np.float64).sum(axis=0)
-    return {
-        "bits_per_byte": float(nats / size / np.log(2)),
-        "loss": float(nats / tokens),
-        "perplexity": float(np.exp(min(nats / tokens, 700.0))),
-        "token_accuracy": float(right / tokens),
-    }
+    return _bits.score(sums)
 
 
 def _report(
     sums: np.ndarray, targets: Any, columns: Columns, labels: Labels, seed: int
 ) -> SplitScore:
-    """Return metrics with intervals, and the rows that cost most bits a byte."""
-    import numpy as np
+    from automl.tasks import _bits
 
-    from automl.tasks import _bootstrap
-
-    bits = sums[:, 0] / np.maximum(sums[:, 3], 1) / np.log(2)
-    worst = np.argsort(-bits, kind="stable")[:_SHOWN]
-    examples = (
-        {**{role: values[row] for role, values in columns.items()},
-         "bits_per_byte": float(bits[row])}
-        for row in worst
-    )  # fmt: skip
-    return _bootstrap.report(
-        lambda rows: _score(sums[rows], targets, labels), len(sums), seed, examples
-    )
+    return _bits.report(sums, columns, seed)
 
 
 def _floor(
     train: Columns, others: Mapping[str, Columns], labels: Labels, seed: int
 ) -> dict[str, np.ndarray]:
     """Return predictions by split of an n-gram model over the bytes of ``train``."""
-    import numpy as np
+    from automl.tasks import _bits
 
-    from automl.tasks import _bytes
-
-    model = _bytes.ByteModel([passage for _, passage in _passages(train)])
-    found = {}
-    for name, columns in others.items():
-        rows, passages = zip(*_passages(columns), strict=True)
-        sums = np.zeros((rows[-1] + 1, 4))
-        sizes = [max(1, len(passage.said)) for passage in passages]
-        np.add.at(sums, list(rows), np.column_stack([model.judge(passages), sizes]))
-        found[name] = sums.astype(np.float32)
-    return found
+    return _bits.floor(_passages(train), {name: _passages(each) for name, each in others.items()})
 
 
 def _passages(columns: Columns) -> Iterator[tuple[int, Passage]]:
@@ -302,11 +303,12 @@ TASK = Task(
     ),
     objective="bits_per_byte",
     floor_description="an n-gram model of up to 5 bytes before each (interpolated Kneser-Ney)",
-    knobs=frozenset(),
+    knobs=PACKING,
     untrained=True,
     usual_length=1024,
     encode=_encode,
-    build=_causal.build,
+    build=_build,
+    training_collator=_training_collator,
     targets=_targets,
     score=_score,
     report=_report,

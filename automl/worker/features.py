@@ -19,7 +19,8 @@ from torch.nn import functional
 
 from automl import documents
 from automl.errors import CandidateError
-from automl.worker.prediction import by_length
+from automl.worker import head
+from automl.worker.prediction import by_length, predict
 from automl.worker.store import Rows
 
 Array = npt.NDArray[np.float32]
@@ -76,6 +77,22 @@ def by_layer(
     return found
 
 
+def at_head(model: Any, rows: Rows, collate: Callable[[list[Any]], Any], batch_size: int) -> Array:
+    """Return what the last linear layer of the model's head reads of the rows: (rows, width).
+
+    Raises CandidateError where the head ends in none, or where that is not finite.
+    """
+    device = next(model.parameters()).device
+    few = {name: x.to(device) for name, x in collate([rows[0]]).items() if name != "labels"}
+    name = head.last_linear(model, few)
+    width = model.get_submodule(name).in_features
+    with head.opened(model, name):
+        found = predict(model, rows, collate, batch_size, outputs=width)
+    if not np.isfinite(found).all():
+        raise CandidateError("what its head reads is not all finite numbers")
+    return found
+
+
 def _states(model: Any, inputs: dict[str, torch.Tensor], pooling: Pooling) -> torch.Tensor:
     """Return one batch's pooled states (rows, layers + 1, width)."""
     given = model(**inputs, output_hidden_states=True)
@@ -83,10 +100,10 @@ def _states(model: Any, inputs: dict[str, torch.Tensor], pooling: Pooling) -> to
     hidden = next((found for name in names if (found := getattr(given, name, None))), None)
     if hidden is None:
         raise CandidateError("it does not show the states of its layers")
-    mask = _mask(model, inputs, hidden[-1])
     last = hidden[-1].shape
-    if any(each.shape != last for each in hidden) or last[:2] != mask.shape:
+    if any(each.shape != last for each in hidden) or len(last) != 3:
         raise CandidateError("its layers' states are not of one shape")
+    mask = _mask(model, inputs, hidden[-1])
     pooled = torch.stack([pool(each.float(), mask, pooling) for each in hidden], dim=1)
     return functional.layer_norm(pooled, pooled.shape[-1:])
 
@@ -94,13 +111,17 @@ def _states(model: Any, inputs: dict[str, torch.Tensor], pooling: Pooling) -> to
 def _mask(model: Any, inputs: dict[str, torch.Tensor], states: torch.Tensor) -> torch.Tensor:
     """Return which states (rows, tokens) stand for something, rather than for padding."""
     given = inputs.get("attention_mask")
-    if given is None:
-        return torch.ones(states.shape[:2], dtype=torch.long, device=states.device)
-    if given.shape != states.shape[:2] and hasattr(model, "_get_feature_vector_attention_mask"):
+    shape = states.shape[:2]
+    if given is not None and given.shape == shape:
+        return given
+    if given is not None and hasattr(model, "_get_feature_vector_attention_mask"):
         # The mask of sounds is of samples, of which a state stands for many.
-        found: torch.Tensor = model._get_feature_vector_attention_mask(states.shape[1], given)
+        found: torch.Tensor = model._get_feature_vector_attention_mask(shape[1], given)
         return found.long()
-    return given
+    if given is not None and "input_ids" in inputs:
+        raise CandidateError("its layers' states are not of one shape")
+    # What sees or hears mel bands has as many states for every row.
+    return torch.ones(shape, dtype=torch.long, device=states.device)
 
 
 def pool(states: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.Tensor:

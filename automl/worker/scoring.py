@@ -9,14 +9,16 @@ from typing import Any
 
 import torch
 
-from automl import tasks
+from automl import documents, tasks
 from automl.jobs import Reliability, ScoreResult, ScoreSpec, SplitScore
-from automl.tasks import Task
+from automl.tasks import Columns, Labels, Task, _drawing
 from automl.worker import costs, device, models, store
 from automl.worker.cache import read_columns
 from automl.worker.prediction import predicted
 from automl.worker.temperature import reliability
 
+DRAWN, SHEET_COLUMNS = 24, 6
+"""Rows that are drawn, for the card."""
 SHOWN = 5
 """Rows that a model which generates is asked, for the card."""
 
@@ -62,6 +64,8 @@ def score(spec: ScoreSpec) -> ScoreResult:
         said[split] = found, targets
         if spec.thresholds:
             plain[split] = task.score(found, targets, labels)
+        if spec.sheet and split == "test" and deciding.draw is not None:
+            _draw_sheet(deciding, found, columns, labels, Path(spec.sheet))
         if task.show is not None and not samples and not spec.untrained:
             few = {role: values[:SHOWN] for role, values in columns.items()}
             samples = task.show(model, tokenizer, few, limit)
@@ -77,6 +81,16 @@ def score(spec: ScoreSpec) -> ScoreResult:
         reliability=_reliability(task, said, 1.0),
         uncalibrated=_reliability(task, said, spec.temperature) if spec.temperature != 1 else {},
     )
+
+
+def _draw_sheet(task: Task, found: Any, columns: Columns, labels: Labels, target: Path) -> None:
+    """Write a picture of the first rows with what is said of them."""
+    assert task.draw is not None
+    few = {role: values[:DRAWN] for role, values in columns.items()}
+    images, captions = zip(*task.draw(found[:DRAWN], few, labels), strict=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with documents.replacing(target) as stream:
+        _drawing.contact_sheet(images, captions, SHEET_COLUMNS).save(stream, "PNG")
 
 
 def _reliability(

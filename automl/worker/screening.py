@@ -67,15 +67,18 @@ def _features(task: Task, spec: ScreenSpec, ref: ModelRef) -> tuple[Features, Ta
     model.to(device.select(spec.devices))
     columns = {role: [row[role] for row in spec.sample] for role in spec.sample[0]}
     rows = store.rows(task.encode(columns, tokenizer, spec.max_lengths[ref.id], spec.labels))
-    found = features.by_layer(
-        model,
-        rows,
-        task.collator(tokenizer),
-        BATCH_ROWS,
-        features.natural(model),
-        between=_progress(ref.id, len(rows)),
-    )
-    return found, rows.scalars("labels").astype(np.int64)
+    collate, targets = task.collator(tokenizer), rows.scalars("labels").astype(np.int64)
+    progress = _progress(ref.id, len(rows))
+    try:
+        found = features.by_layer(
+            model, rows, collate, BATCH_ROWS, features.natural(model), between=progress
+        )
+    except CandidateError:
+        if not task.media:
+            raise
+        # What sees by convolutions has layers of many shapes: what its head reads is compared.
+        found = features.at_head(model, rows, collate, BATCH_ROWS)[:, None]
+    return found, targets
 
 
 def _progress(name: str, total: int) -> Callable[[int], None]:

@@ -9,12 +9,14 @@ import math
 
 from transformers import TrainingArguments
 
+from automl import tasks
 from automl.jobs import TrialSpec
 from automl.rundir import TrialDir
 from automl.tasks import ADAPTING
 from automl.worker.pace import Pace, plan
 
 SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
+MOST_LOADERS = 8
 METHODS = ("full", *ADAPTING)
 
 
@@ -30,6 +32,17 @@ def pace(spec: TrialSpec, rows: int) -> Pace:
         processes=spec.processes,
         micro_batch=spec.micro_batch,
     )
+
+
+def loaders(spec: TrialSpec) -> int:
+    """Return how many processes prepare batches while the device trains; 0: it waits for them.
+
+    Texts cost nothing to prepare. Changing pictures takes milliseconds each, which a GPU does not
+    have; on a CPU the processes would take from training what they give.
+    """
+    if not spec.devices or tasks.get(spec.task).chunk is None:
+        return 0
+    return min(MOST_LOADERS, spec.threads // spec.processes - 1)
 
 
 def training_arguments(trial: TrialDir, spec: TrialSpec, paced: Pace) -> TrainingArguments:
@@ -70,5 +83,5 @@ def training_arguments(trial: TrialDir, spec: TrialSpec, paced: Pace) -> Trainin
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_pin_memory=bool(spec.devices),
-        dataloader_num_workers=0,
+        dataloader_num_workers=loaders(spec),
     )

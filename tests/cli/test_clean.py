@@ -193,8 +193,11 @@ def test_the_cache_is_emptied_kind_by_kind_but_for_what_is_being_written(
     cache.remember("hashes", "one", b"12345")
     cache.remember("settings", "two.json", b"123")
     writing = put(cache.folder() / "settings" / ".two.json.x7")
-    assert cleaned(capsys, cache=True, dry_run=True) == {"hashes": 5, "settings": 3}
-    assert cleaned(capsys, cache=True) == {"hashes": 5, "settings": 3}
+    put(cache.folder() / "archives" / "abc" / "photos" / "1.png", 7)
+    found = {"archives": 7, "hashes": 5, "settings": 3}
+    assert cleaned(capsys, cache=True, dry_run=True) == found
+    assert cleaned(capsys, cache=True) == found
+    assert not any((cache.folder() / "archives").iterdir())
     assert cache.read("hashes", "one") is None
     assert writing.exists()
     assert (tmp_path / "other" / "file").exists()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from automl import processes
 from automl.recipe.load import load
 from automl.recipe.loaded import LoadedRecipe
 from tests.hub_server import hub
@@ -22,6 +23,13 @@ task: text-classification
 data: {train: messages.csv}
 models: [{path: tiny}]
 """
+
+
+@pytest.fixture(scope="package", autouse=True)
+def forks() -> Iterator[None]:
+    """One process, for all tests here, that has the imports done and that workers start from."""
+    with processes.preloaded():
+        yield
 
 
 @pytest.fixture(scope="session")

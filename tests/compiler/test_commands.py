@@ -1,4 +1,4 @@
-"""``automl check``, ``plan`` and ``lock`` as a person runs them: a process and its output."""
+"""``automl check``, ``plan`` and ``lock`` as a person runs them: arguments, output, exit code."""
 
 from __future__ import annotations
 
@@ -12,23 +12,17 @@ import pytest
 from automl.compiler.lock import Lock
 from automl.documents import from_json
 from automl.plan import Plan
+from tests import commands
 
 HEAVY = (
     "accelerate", "datasets", "huggingface_hub", "matplotlib", "numpy", "optuna", "pyarrow",
     "sklearn", "torch", "transformers",
 )  # fmt: skip
 PLAIN = "data: {train: messages.csv, columns: {text: body, label: queue}}"
-MAIN = "import sys; from automl.cli import main; sys.exit(main())"
 
 
 def automl(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", MAIN, *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return commands.automl(*arguments, cwd=folder)
 
 
 def test_check_says_ok_and_what_the_recipe_asks_for(recipe, folder: Path) -> None:

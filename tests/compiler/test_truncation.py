@@ -6,6 +6,7 @@ import pytest
 
 from automl.compiler.truncation import warnings
 from automl.plan import Lengths
+from automl.tasks.text_classification import TASK
 from tests import factories
 
 
@@ -14,7 +15,7 @@ def candidate(share, **changes):
 
 
 def test_few_cut_texts_are_not_worth_a_word():
-    assert warnings([candidate(0.05), factories.candidate()], None) == ()
+    assert warnings([candidate(0.05), factories.candidate()], None, TASK) == ()
 
 
 @pytest.mark.parametrize(
@@ -26,7 +27,7 @@ def test_few_cut_texts_are_not_worth_a_word():
     ],
 )
 def test_many_are_said_with_a_fix_for_what_limits_them(wish, fix):
-    (said,) = warnings([candidate(0.234)], wish)
+    (said,) = warnings([candidate(0.234)], wish, TASK)
     assert said == (
         "small reads 64 tokens of a text: 23% of the training texts are longer and are cut "
         f"(p95 212, longest 431); {fix}"

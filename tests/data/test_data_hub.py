@@ -11,7 +11,9 @@ import pytest
 
 from automl.data.sources import read
 from automl.errors import DataError
+from automl.tasks.image_classification import TASK
 from tests.hub_server import HubServer
+from tests.tasks.tiny_vision import COLOURS, png
 
 ROWS = b"text,label\nhi,a\n"
 
@@ -197,3 +199,35 @@ def test_cached_data_set_is_read_without_a_hub(
     for absent, split in (("acme/other", "train"), ("acme/rows", "test")):
         with pytest.raises(DataError, match="not in the hub's cache, and the hub cannot be"):
             read(absent, tmp_path, split)
+
+
+def test_a_repository_of_pictures_is_a_folder_of_them(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    files = {
+        f"{split}/{name}/{number}.png": png(number, COLOURS[place], (8, 8))
+        for split, first in (("train", 0), ("test", 100))
+        for place, name in enumerate(("blue", "red"))
+        for number in range(first, first + 3)
+    }
+    commit = hub.add_dataset("acme/photos", {"README.md": b"", **files})
+    reading = read("acme/photos", tmp_path, "train", TASK)
+    assert reading.revision == commit
+    assert sorted(reading.parts[0].table["label"].to_pylist()) == ["blue"] * 3 + ["red"] * 3
+    assert reading.parts[0].places[0].as_py() == "acme/photos/train/blue/0.png"
+
+
+def test_a_repository_of_tables_with_pictures_in_them_downloads_the_split_alone(
+    hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    inside = [{"bytes": png(number, COLOURS[0], (8, 8)), "path": None} for number in range(3)]
+    stream = io.BytesIO()
+    pq.write_table(pa.table({"image": inside, "label": ["a", "b", "a"]}), stream)
+    hub.add_dataset(
+        "acme/photos", {"train.parquet": stream.getvalue(), "test.parquet": stream.getvalue()}
+    )
+    assert read("acme/photos", tmp_path, "train", TASK).parts[0].table.num_rows == 3
+    fetched = {path.rsplit("/", 1)[1] for _, path in hub.requests if "/resolve/" in path}
+    assert "test.parquet" not in fetched

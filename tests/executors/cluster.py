@@ -19,7 +19,8 @@ from tests.conftest import ROOT
 
 MEMORY = 80_000_000
 """Bytes of each node's object store, through which nothing goes."""
-HEALTH = {
+SETTINGS = {
+    "worker_niceness": 0,  # as the other tests, whose processes would leave it no time
     "health_check_initial_delay_ms": 0,
     "health_check_period_ms": 500,
     "health_check_timeout_ms": 500,
@@ -45,16 +46,21 @@ def cluster(nodes: int = 2, cpus: int = 1) -> Iterator[Any]:
                 "num_cpus": cpus,
                 "object_store_memory": MEMORY,
                 "include_dashboard": False,
-                "_system_config": HEALTH,
+                "_system_config": SETTINGS,
             },
         )
         try:
             for _ in range(nodes - 1):
-                made.add_node(num_cpus=cpus, object_store_memory=MEMORY)
+                add_node(made, cpus)
             yield made
         finally:
             ray.shutdown()
             made.shutdown()
+
+
+def add_node(made: Any, cpus: int = 1) -> None:
+    """Add a node to the cluster and wait until it is known there."""
+    made.add_node(num_cpus=cpus, object_store_memory=MEMORY)
 
 
 def wishes(address: str, per_trial: int = 1) -> DevicePlan:

@@ -14,7 +14,7 @@ from automl.errors import InputError
 from automl.events import Failed, Finished, Paused, Reported, Started, Stopped
 from automl.executors import Executor, Handle, Slot
 from automl.executors._processes import belonging
-from tests.executors.cluster import cluster, connect
+from tests.executors.cluster import connect
 from tests.worker.conftest import bench, data, fault, tokens  # noqa: F401
 
 pytestmark = pytest.mark.slow
@@ -27,10 +27,7 @@ def executor(
 ) -> Iterator[Executor]:
     name, _, way = request.param.partition(", ")
     if name == "ray":
-        with cluster() as made:
-            connect(made, tmp_path_factory.mktemp("run"))
-            yield executors.get(name)
-        return
+        connect(request.getfixturevalue("made"), tmp_path_factory.mktemp("run"))
     with processes.preloaded() if way else nullcontext():
         yield executors.get(name)
 

@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,20 +23,13 @@ from automl.forkserver import LOST
 from automl.plan import DevicePlan
 from automl.rundir import TrialDir
 from tests.conftest import ROOT
-from tests.executors.cluster import cluster, connect, wishes
+from tests.executors.cluster import connect, wishes
 from tests.executors.test_conformance import handles, wait  # noqa: F401
 from tests.run.conftest import environment, project  # noqa: F401
 from tests.worker.conftest import bench, data, fault, tokens  # noqa: F401
 
 SLOT = Slot(0, (), 1, 1)
 RAY = executors.get("ray")
-
-
-@pytest.fixture(scope="module")
-def made() -> Iterator[Any]:
-    """Two nodes of one CPU each."""
-    with cluster() as found:
-        yield found
 
 
 def until(condition: Any, seconds: float = 90.0) -> None:
@@ -95,8 +87,12 @@ def test_without_ray_the_extra_is_named(monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
-def test_no_cluster_at_the_address_is_an_error_with_a_hint(tmp_path):
-    pytest.importorskip("ray", reason="Ray is not installed")
+def test_no_cluster_at_the_address_is_an_error_with_a_hint(tmp_path, monkeypatch):
+    ray = pytest.importorskip("ray", reason="Ray is not installed")
+    ray.shutdown()
+    # As on a machine without a cluster: other tests, of other processes too, have started some.
+    monkeypatch.setattr(ray._private.services, "_find_address_from_flag", lambda _: set())
+    monkeypatch.setattr(ray._private.services, "find_bootstrap_address", lambda _: None)
     with pytest.raises(InputError, match="ray start --head"):
         RAY.slots(wishes("auto"), tmp_path, ())
 
@@ -188,47 +184,45 @@ def lies_on(handle: Any, node: Any) -> bool:
 
 
 @pytest.mark.slow
-def test_a_node_that_dies_is_lost_and_the_trial_goes_on_elsewhere(bench, handles, tmp_path):  # noqa: F811
-    with cluster() as made:
-        connect(made, tmp_path)
-        trials = [bench.trial(name, hyperparameters={"epochs": 500}) for name in ("one", "two")]
-        handles += [RAY.start(trial, SLOT) for trial in trials]
-        until(lambda: all(bench.events(trial, Reported) for trial in trials))
-        (node,) = made.worker_nodes
-        lost = next(number for number in (0, 1) if lies_on(handles[number], node))
-        made.remove_node(node, allow_graceful=False)
-        assert wait(handles[lost]) == LOST
-        failed = bench.events(trials[lost])[-1]
-        assert isinstance(failed, Failed)
-        assert failed.kind == "lost"
-        until(lambda: not belonging(trials[lost].root))
-        handles.append(RAY.start(trials[lost], SLOT))
-        assert handles[2].waits()  # the node that is left is taken
-        handles[1 - lost].kill()
-        until(lambda: len(bench.events(trials[lost], Started)) == 2)
-        handles[2].kill()
-        assert not belonging(trials[lost].root)
+def test_a_node_that_dies_is_lost_and_the_trial_goes_on_elsewhere(mortal, bench, handles, tmp_path):  # noqa: F811
+    connect(mortal, tmp_path)
+    trials = [bench.trial(name, hyperparameters={"epochs": 500}) for name in ("one", "two")]
+    handles += [RAY.start(trial, SLOT) for trial in trials]
+    until(lambda: all(bench.events(trial, Reported) for trial in trials))
+    (node,) = mortal.worker_nodes
+    lost = next(number for number in (0, 1) if lies_on(handles[number], node))
+    mortal.remove_node(node, allow_graceful=False)
+    assert wait(handles[lost]) == LOST
+    failed = bench.events(trials[lost])[-1]
+    assert isinstance(failed, Failed)
+    assert failed.kind == "lost"
+    until(lambda: not belonging(trials[lost].root))
+    handles.append(RAY.start(trials[lost], SLOT))
+    assert handles[2].waits()  # the node that is left is taken
+    handles[1 - lost].kill()
+    until(lambda: len(bench.events(trials[lost], Started)) == 2)
+    handles[2].kill()
+    assert not belonging(trials[lost].root)
 
 
 @pytest.mark.slow
-def test_a_whole_run_goes_through_the_cluster_and_outlives_a_node(project, environment):  # noqa: F811
+def test_a_whole_run_goes_through_the_cluster_and_outlives_a_node(mortal, project, environment):  # noqa: F811
     recipe = project / "weather.yaml"
     text = recipe.read_text().replace("{threads: 1,", "{executor: ray, threads: 1,")
     recipe.write_text(text.replace("epochs: 2,", "method: full, epochs: 60,"))
-    with cluster() as made:
-        run = subprocess.Popen(
-            [sys.executable, "-m", "automl", "run", "weather.yaml"],
-            cwd=project,
-            env={**environment, "RAY_ADDRESS": made.address},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        folders = [TrialDir(project / "runs" / "weather" / "trials" / f"000{n}") for n in (0, 1)]
-        until(lambda: all(said(folder, Started) for folder in folders), 200)
-        (node,) = made.worker_nodes
-        made.remove_node(node, allow_graceful=False)
-        printed, _ = run.communicate(timeout=300)
+    run = subprocess.Popen(
+        [sys.executable, "-m", "automl", "run", "weather.yaml"],
+        cwd=project,
+        env={**environment, "RAY_ADDRESS": mortal.address},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    folders = [TrialDir(project / "runs" / "weather" / "trials" / f"000{n}") for n in (0, 1)]
+    until(lambda: all(said(folder, Started) for folder in folders), 200)
+    (node,) = mortal.worker_nodes
+    mortal.remove_node(node, allow_graceful=False)
+    printed, _ = run.communicate(timeout=300)
     assert run.returncode == 0, printed
     assert "winner: trial" in printed
     assert "trying again" in printed

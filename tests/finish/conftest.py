@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from automl import documents
+from automl import documents, processes
 from automl.data.tables import write_table
 from automl.plan import Plan, SearchPlan
 from automl.rundir import RunDir
@@ -19,6 +19,13 @@ from tests.worker.conftest import LABELS, rows
 
 SIZES = {"train": (120, 0), "validation": (120, 200), "test": (60, 400)}
 BASE = Path(__file__).parent.parent / "fixtures" / "tiny-bert"
+
+
+@pytest.fixture(scope="package", autouse=True)
+def forks() -> Iterator[None]:
+    """One process, for all tests here, that has the imports done and that workers start from."""
+    with processes.preloaded():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 
-from automl import processes
 from automl.finish import calibrating, conclude, read
 from automl.serving.predict import Predictor
 
@@ -26,8 +25,7 @@ def test_a_calibrated_model_leaves_is_scored_once_and_says_so(rundir, plan, fini
     plan = replace(plan, export=wishes, search=replace(plan.search, soup=False))
     study = finished(0.80, plan=plan)
     save(rundir, 0, +1)  # its errors are large, and it is very sure
-    with processes.preloaded():
-        finish, heard = ended(study, rundir)
+    finish, heard = ended(study, rundir)
     assert finish.tuned.calibration.taken
     assert heard[0] == "calibrate: probabilities and thresholds, on validation"
     assert heard[1].startswith(f"calibrate: logits divided by {finish.tuned.temperature:.2f}; ")

@@ -6,10 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from automl import processes
+from tests import commands
 
 TINY = Path(__file__).parent.parent / "fixtures" / "tiny-bert"
 RECIPE = """\
@@ -67,24 +70,25 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="package")
+def forks() -> Iterator[None]:
+    """One process, for all tests here, that has the imports done and that workers start from."""
+    with processes.preloaded():
+        yield
+
+
 @pytest.fixture
-def automl(project: Path, environment: dict[str, str]) -> Automl:
-    """Run the command line in the project; ``fault`` sets AUTOML_FAULT."""
+def automl(project: Path, environment: dict[str, str], forks: None) -> Automl:
+    """Call the command line in the project; ``fault`` sets AUTOML_FAULT.
+
+    It runs in this process and its workers are forked, which spares each command ten seconds of
+    imports; ``started`` is for what a process of its own is needed for.
+    """
 
     def call(*arguments: str, fault: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "automl", *arguments],
-            cwd=project,
-            text=True,
-            capture_output=True,
-            env={
-                **environment,
-                "AUTOML_FAULT": fault,
-                "AUTOML_EXPERIENCE": os.environ["AUTOML_EXPERIENCE"],
-            },
-            timeout=300,
-            check=False,
-        )
+        experience = os.environ["AUTOML_EXPERIENCE"]
+        own = {**environment, "AUTOML_FAULT": fault, "AUTOML_EXPERIENCE": experience}
+        return commands.automl(*arguments, cwd=project, environment=own)
 
     return call
 

@@ -58,7 +58,7 @@ def test_rows_come_back_with_label_and_score(predict, bundle, tickets, predictor
 def test_the_talk_is_on_stderr(predict, bundle, tickets):
     said = predict(bundle, tickets).stderr
     assert "3 rows" in said
-    assert "1 without text, left without a label" in said
+    assert "1 that could not be read, left without an answer" in said
 
 
 def test_a_run_folder_and_csv_output_do_too(predict, bundle, tickets, tmp_path):

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from automl import documents, tasks
 from automl.bundle import INFO, BundleInfo
-from automl.tasks._text import load_tokenizer
 from tests.tasks.samples import TINY_BERT
 
 LOUDNESS = 40.0
@@ -33,7 +32,7 @@ def write(
             if (head := getattr(built, part, None)) is not None:
                 head.weight.mul_(LOUDNESS)
     built.save_pretrained(folder, save_original_format=False)
-    load_tokenizer(str(model)).save_pretrained(folder)
+    task.processor(str(model), False).save_pretrained(folder)
     info = BundleInfo(
         name="a-bundle",
         task=name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import psutil
 import pyarrow as pa
 import pytest
 
-from automl import documents, events
+from automl import documents, events, processes
 from automl.data.tables import write_table
 from automl.jobs import DataRef, ModelRef, Parent, TrialSpec
 from automl.rundir import TrialDir
@@ -31,6 +31,13 @@ def rows(count: int, offset: int = 0) -> dict[str, list[str]]:
         found["text"].append(f"{filler} {WORDS[label]} number {number}".strip())
         found["label"].append(label)
     return found
+
+
+@pytest.fixture(scope="package", autouse=True)
+def forks() -> Iterator[None]:
+    """One process, for all tests here, that has the imports done and that workers start from."""
+    with processes.preloaded():
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -98,6 +105,20 @@ def tokens(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def bench(tmp_path: Path, data: DataRef, tokens: Path) -> Bench:
     """A bench whose trials take 3 epochs of 6 steps and are evaluated each epoch."""
+    return made(tmp_path, data, tokens)
+
+
+@pytest.fixture(scope="package")
+def unbroken(tmp_path_factory: pytest.TempPathFactory, data: DataRef, tokens: Path) -> TrialDir:
+    """A trial as ``bench`` makes them that went to its end, for all tests to compare with."""
+    bench = made(tmp_path_factory.mktemp("unbroken"), data, tokens)
+    trial = bench.trial()
+    assert bench.run(trial) == 0
+    return trial
+
+
+def made(root: Path, data: DataRef, tokens: Path) -> Bench:
+    """Return the bench in ``root``."""
     spec = TrialSpec(
         number=0,
         task="text-classification",
@@ -126,7 +147,7 @@ def bench(tmp_path: Path, data: DataRef, tokens: Path) -> Bench:
         tokens=str(tokens),
         parent=Parent(os.getpid(), psutil.Process().create_time()),
     )
-    return Bench(tmp_path, spec)
+    return Bench(root, spec)
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from automl.events import Finished, Paused, Progressed, Reported, Started, Stopp
 from automl.worker import head_start, store
 from automl.worker.ranks import Ranks
 
+from . import together
 from .conftest import LABELS, TINY_BERT
 from .test_continuing import until_finished, weights
-from .test_processes import start
 from .test_training import load
 
 pytestmark = pytest.mark.slow
@@ -52,18 +52,17 @@ def test_a_paused_trial_ends_as_an_unbroken_one_whatever_it_chose(bench, fault, 
     assert weights(paused) == weights(unbroken)
 
 
-def test_the_defaults_change_nothing(bench):
-    plain = bench.trial("plain")
+def test_the_defaults_change_nothing(bench, unbroken):
     said = bench.trial("said", hyperparameters=DEFAULTS)
-    assert bench.run(plain) == bench.run(said) == 0
-    assert bench.scores(plain) == bench.scores(said)
-    assert weights(plain) == weights(said)
+    assert bench.run(said) == 0
+    assert bench.scores(unbroken) == bench.scores(said)
+    assert weights(unbroken) == weights(said)
 
 
-def test_each_choice_changes_what_is_learnt(bench):
+def test_each_choice_changes_what_is_learnt(bench, unbroken):
     trials = {name: bench.trial(name, hyperparameters=each) for name, each in CHOICES.items()}
-    trials["plain"] = bench.trial("plain")
     assert {bench.run(trial) for trial in trials.values()} == {0}
+    trials["plain"] = unbroken
     assert len({str(bench.scores(trial)) for trial in trials.values()}) == len(trials)
 
 
@@ -253,27 +252,27 @@ def test_features_that_tell_nothing_leave_the_head_as_it_was_drawn():
 
 def test_two_processes_begin_with_one_head(bench):
     still = {**CHOICES["all"], "learning_rate": 1e-9}
-    together = bench.trial("together", processes=2, hyperparameters=still)
+    both = bench.trial("both", processes=2, hyperparameters=still)
     alone = bench.trial("alone", hyperparameters=still)
-    assert start(together, 2).wait() == 0, together.log.read_text()
+    assert together.run(both) == [0, 0], both.log.read_text()
     assert bench.run(alone) == 0
-    first, second = (bench.events(trial, Reported)[0].metrics for trial in (together, alone))
+    first, second = (bench.events(trial, Reported)[0].metrics for trial in (both, alone))
     assert first["log_loss"] == pytest.approx(second["log_loss"], abs=1e-4)
-    assert isinstance(bench.events(together)[-1], Finished)
+    assert isinstance(bench.events(both)[-1], Finished)
 
 
-def test_costs_are_told_with_the_first_evaluation_alone(bench):
-    plain, costly = bench.trial("plain"), bench.trial("costly", costs=True)
-    assert bench.run(plain) == bench.run(costly) == 0
+def test_costs_are_told_with_the_first_evaluation_alone(bench, unbroken):
+    costly = bench.trial("costly", costs=True)
+    assert bench.run(costly) == 0
     first, *others = bench.events(costly, Reported)
     assert set(first.costs) == {"latency_ms", "parameters", "disk"}
     assert first.costs["parameters"] == sum(t.numel() for t in load(costly.best).values())
     assert first.costs["disk"] == (costly.best / "model.safetensors").stat().st_size
     assert 0.1 < first.costs["latency_ms"] < 100
     assert not any(event.costs for event in others)
-    assert bench.scores(plain) == bench.scores(costly)
-    assert weights(plain) == weights(costly)
-    assert not any(event.costs for event in bench.events(plain, Reported))
+    assert bench.scores(unbroken) == bench.scores(costly)
+    assert weights(unbroken) == weights(costly)
+    assert not any(event.costs for event in bench.events(unbroken, Reported))
 
 
 def test_fewer_layers_cost_less(bench):

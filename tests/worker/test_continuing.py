@@ -8,6 +8,8 @@ from automl.events import Finished, Paused, Reported, Saved, Started, Stopped
 from automl.jobs import Parent
 from automl.worker import checkpoints
 
+from .conftest import made
+
 pytestmark = pytest.mark.slow
 
 PAUSES = {
@@ -36,26 +38,35 @@ def until_finished(bench, trial):
     raise AssertionError("it never finished")
 
 
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.fixture(scope="module", params=SHAPES.values(), ids=SHAPES)
+def shape(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def whole(shape, tmp_path_factory, data, tokens):
+    """A trial of the shape that went to its end without a pause."""
+    bench = made(tmp_path_factory.mktemp("whole"), data, tokens)
+    trial = bench.trial(**shape)
+    assert bench.run(trial) == 0
+    return trial
+
+
 @pytest.mark.parametrize("pauses", PAUSES.values(), ids=PAUSES)
 def test_a_paused_trial_ends_with_the_weights_and_scores_of_an_unbroken_one(
-    bench, fault, pauses, shape
+    bench, fault, pauses, shape, whole
 ):
-    unbroken = bench.trial("unbroken", **shape)
-    assert bench.run(unbroken) == 0
     paused = bench.trial("paused", **shape)
     fault(pauses)
     assert until_finished(bench, paused) == 1 + pauses.count("pause")
-    assert bench.scores(paused) == bench.scores(unbroken)
-    assert weights(paused) == weights(unbroken)
+    assert bench.scores(paused) == bench.scores(whole)
+    assert weights(paused) == weights(whole)
     asked = [int(each.rpartition("=")[2]) for each in pauses.split(";")]
     assert [event.step for event in bench.events(paused, Paused)] == asked
     assert [event.step for event in bench.events(paused, Started)] == [0, *asked]
 
 
-def test_a_trial_that_is_killed_continues_from_its_last_checkpoint(bench, fault):
-    unbroken = bench.trial("unbroken")
-    assert bench.run(unbroken) == 0
+def test_a_trial_that_is_killed_continues_from_its_last_checkpoint(bench, unbroken, fault):
     crashed = bench.trial("crashed", checkpoint_seconds=0.0)
     fault("crash@step=9,once")
     assert bench.run(crashed) == 1
@@ -65,9 +76,7 @@ def test_a_trial_that_is_killed_continues_from_its_last_checkpoint(bench, fault)
     assert weights(crashed) == weights(unbroken)
 
 
-def test_an_evaluation_reported_by_a_lost_attempt_is_not_reported_again(bench, fault):
-    unbroken = bench.trial("unbroken")
-    assert bench.run(unbroken) == 0
+def test_an_evaluation_reported_by_a_lost_attempt_is_not_reported_again(bench, unbroken, fault):
     crashed = bench.trial("crashed", checkpoint_seconds=1e9)
     fault("crash@step=14,once")
     assert bench.run(crashed) == 1
@@ -98,9 +107,7 @@ def test_a_checkpoint_of_other_hyperparameters_is_set_aside(bench, fault, capfd)
     assert "another configuration" in capfd.readouterr().err
 
 
-def test_a_broken_checkpoint_is_set_aside_and_training_starts_over(bench, fault, capfd):
-    unbroken = bench.trial("unbroken")
-    assert bench.run(unbroken) == 0
+def test_a_broken_checkpoint_is_set_aside_and_training_starts_over(bench, unbroken, fault, capfd):
     trial = bench.trial()
     fault("pause@step=4,once")
     assert bench.run(trial) == 0

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
-from automl import processes
 from automl.events import Failed, Started
 from tests.worker import together
 
 SECONDS = 3.0
 
 
-@pytest.fixture(scope="module")
-def preloaded() -> Iterator[None]:
-    with processes.preloaded():
-        yield
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("sharded", [False, True])
-def test_a_rank_that_stops_ends_the_others_within_the_timeout_as_a_hang(
-    bench, fault, preloaded, sharded
-):
+def test_a_rank_that_stops_ends_the_others_within_the_timeout_as_a_hang(bench, fault, sharded):
     trial = bench.trial(processes=2, sharded=sharded, collective_seconds=SECONDS)
     fault("hang@step=4,rank=1")
     with together.ended(together.start(trial)) as started:

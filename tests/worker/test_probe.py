@@ -14,8 +14,8 @@ from automl.events import Failed, Finished, Paused, Progressed, Reported, Starte
 from automl.jobs import ModelRef, ScoreSpec
 from automl.worker import features, logistic, probe
 
+from . import together
 from .conftest import LABELS, TINY_BERT, rows
-from .test_processes import start
 
 pytestmark = pytest.mark.slow
 PROBE = {"method": "probe"}
@@ -265,8 +265,8 @@ def test_a_candidate_that_cannot_be_probed_fails_with_a_reason(probing, tmp_path
 
 
 def test_of_two_processes_one_works_and_speaks(probing):
-    alone, together = probing.trial("alone"), probing.trial("together", processes=2)
+    alone, both = probing.trial("alone"), probing.trial("both", processes=2)
     assert probing.run(alone) == 0
-    assert start(together, 2).wait() == 0, together.log.read_text()
-    assert probing.scores(together) == probing.scores(alone)
-    assert len(probing.events(together, Finished)) == 1
+    assert together.run(both) == [0, 0], both.log.read_text()
+    assert probing.scores(both) == probing.scores(alone)
+    assert len(probing.events(both, Finished)) == 1

@@ -16,22 +16,21 @@ from automl import documents
 from automl.events import Failed, Finished, Paused, Progressed, Reported, Started
 from automl.executors import _launch
 from automl.jobs import MeasureSpec, ModelRef, Parent
-from automl.processes import command, environment
+from automl.processes import environment
 from automl.worker import orphan
+from tests.worker import together
 
 from .conftest import TINY_BERT
 
 pytestmark = pytest.mark.slow
 
 
-def start(trial, processes=1):
-    arguments = command(trial.spec)
-    variables = environment(1, ())
-    if processes > 1:
-        arguments = _launch.launch_command(trial.spec, processes)
-        variables |= _launch.launch_environment(())
-    log = trial.log.open("ab")
-    return subprocess.Popen(arguments, stdout=log, stderr=log, env=variables)
+def launch(trial):
+    """Start the trial's two processes through the launcher."""
+    variables = environment(1, ()) | _launch.launch_environment(())
+    with trial.log.open("ab") as log:
+        command = _launch.launch_command(trial.spec, 2)
+        return subprocess.Popen(command, stdout=log, stderr=log, env=variables)
 
 
 def until(condition, seconds=120.0):
@@ -50,16 +49,16 @@ def ended(pid):
 def test_two_processes_pause_at_one_step_and_end_as_if_they_had_not(bench, fault):
     weighted = {"class_weights": "balanced", "label_smoothing": 0.1}
     unbroken = bench.trial("unbroken", processes=2, hyperparameters=weighted)
-    assert start(unbroken, 2).wait() == 0, unbroken.log.read_text()
+    assert together.run(unbroken) == [0, 0], unbroken.log.read_text()
     paused = bench.trial("paused", processes=2, hyperparameters=weighted)
     fault("pause@step=8,once,trial=0")
-    assert start(paused, 2).wait() == 0, paused.log.read_text()
+    assert together.run(paused) == [0, 0], paused.log.read_text()
     assert isinstance(bench.events(paused)[-1], Paused)
     checkpoint = next(paused.checkpoints.iterdir())
     assert checkpoint.name == "step-00000008"
     assert {"generators-0.json", "generators-1.json"} <= {f.name for f in checkpoint.iterdir()}
     paused.clear_request()
-    assert start(paused, 2).wait() == 0, paused.log.read_text()
+    assert together.run(paused) == [0, 0], paused.log.read_text()
     assert [(e.step, e.processes) for e in bench.events(paused, Started)] == [(0, 2), (8, 2)]
     assert isinstance(bench.events(paused)[-1], Finished)
     assert bench.scores(paused) == bench.scores(unbroken)
@@ -76,7 +75,7 @@ def test_two_processes_pause_at_one_step_and_end_as_if_they_had_not(bench, fault
 def test_a_failure_among_two_processes_is_told_once_with_its_cause(bench, fault):
     trial = bench.trial(processes=2)
     fault("oom@step=3")
-    assert start(trial, 2).wait() != 0
+    assert launch(trial).wait() != 0
     failed = bench.events(trial, Failed)
     assert failed
     assert failed[0].kind == "out_of_memory"
@@ -86,35 +85,35 @@ def test_a_worker_whose_parent_is_killed_saves_and_leaves_within_seconds(bench):
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as parent:
         created = psutil.Process(parent.pid).create_time()
         trial = bench.trial(parent=Parent(parent.pid, created), hyperparameters={"epochs": 1000})
-        worker = start(trial)
+        worker = together.alone(trial)
         until(lambda: bench.events(trial, Progressed))
         parent.kill()
     began = time.monotonic()
-    assert worker.wait(60) == 0
+    until(lambda: worker.poll() is not None, seconds=60)
+    assert worker.wait() == 0
     assert time.monotonic() - began < 10
     (paused,) = bench.events(trial, Paused)
     assert paused.reason == "parent_gone"
     assert (trial.checkpoints / f"step-{paused.step:08d}" / "complete.json").exists()
 
 
-def test_a_worker_killed_outright_continues_from_its_last_checkpoint(bench, fault):
-    unbroken = bench.trial("unbroken")
-    assert bench.run(unbroken) == 0
+def test_a_worker_killed_outright_continues_from_its_last_checkpoint(bench, unbroken, fault):
     killed = bench.trial("killed", checkpoint_seconds=0.0)
     fault("kill@step=15,once")
-    assert start(killed).wait() == -signal.SIGKILL
-    assert start(killed).wait() == 0
+    assert together.alone(killed).wait() == -signal.SIGKILL
+    assert together.alone(killed).wait() == 0
     assert [e.step for e in bench.events(killed, Started)] == [0, 12]
     assert bench.scores(killed) == bench.scores(unbroken)
 
 
 def test_a_request_is_answered_at_the_next_step(bench):
     trial = bench.trial(hyperparameters={"epochs": 1000}, evaluation_samples=10**6)
-    worker = start(trial)
+    worker = together.alone(trial)
     until(lambda: bench.events(trial, Progressed))
     trial.request("pause")
     began = time.monotonic()
-    assert worker.wait(60) == 0
+    until(lambda: worker.poll() is not None, seconds=60)
+    assert worker.wait() == 0
     assert time.monotonic() - began < 10
     assert isinstance(bench.events(trial)[-1], Paused)
     assert not bench.events(trial, Reported)

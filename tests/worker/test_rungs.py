@@ -16,8 +16,9 @@ from automl.events import Finished, Paused, Progressed, Reported, Saved, Started
 from automl.jobs import Parent
 from automl.worker import conduct
 
+from . import together
 from .test_continuing import weights
-from .test_processes import start, until
+from .test_processes import until
 
 pytestmark = pytest.mark.slow
 
@@ -49,13 +50,6 @@ def parent(trial, *answers, after=0.0) -> Iterator[list[Reported]]:
     finally:
         over.set()
         thread.join()
-
-
-@pytest.fixture
-def unbroken(bench):
-    trial = bench.trial("unbroken")
-    assert bench.run(trial) == 0
-    return trial
 
 
 def equal(bench, trial, unbroken):
@@ -128,7 +122,7 @@ def test_a_trial_whose_parent_dies_meanwhile_saves_and_asks_the_next_one(bench, 
 
 def test_a_worker_killed_while_it_waits_asks_again_until_it_is_told(bench, unbroken):
     trial = bench.trial(rungs=(43,), checkpoint_seconds=0.0)
-    worker = start(trial)
+    worker = together.alone(trial)
     until(lambda: any(event.rung for event in bench.events(trial, Reported)))
     until(lambda: bench.events(trial, Saved))
     worker.kill()
@@ -142,7 +136,7 @@ def test_a_worker_killed_while_it_waits_asks_again_until_it_is_told(bench, unbro
 
 def test_a_waiting_that_was_lost_with_its_checkpoint_is_made_up_for(bench, unbroken):
     trial = bench.trial(rungs=(86,), checkpoint_seconds=1e9)
-    worker = start(trial)
+    worker = together.alone(trial)
     until(lambda: any(event.rung for event in bench.events(trial, Reported)))
     worker.kill()
     worker.wait()
@@ -155,7 +149,7 @@ def test_a_waiting_that_was_lost_with_its_checkpoint_is_made_up_for(bench, unbro
 
 def test_a_rung_that_is_no_longer_listed_is_passed(bench, unbroken):
     trial = bench.trial(rungs=(43,), checkpoint_seconds=1e9)
-    worker = start(trial)
+    worker = together.alone(trial)
     until(lambda: bench.events(trial, Reported))
     worker.kill()
     worker.wait()
@@ -192,13 +186,13 @@ def test_a_request_to_pause_is_heard_while_an_old_answer_lies_there(bench):
 
 def test_two_processes_wait_together(bench):
     unbroken = bench.trial("unbroken", processes=2)
-    assert start(unbroken, 2).wait() == 0, unbroken.log.read_text()
+    assert together.run(unbroken) == [0, 0], unbroken.log.read_text()
     trial = bench.trial(processes=2, rungs=(43, 86))
     with parent(trial, "continue", "pause", after=1.0):
-        assert start(trial, 2).wait() == 0, trial.log.read_text()
+        assert together.run(trial) == [0, 0], trial.log.read_text()
     assert bench.events(trial)[-1].step == 12
     trial.clear_request()
     bench.respec(trial, processes=2, rungs=())
-    assert start(trial, 2).wait() == 0, trial.log.read_text()
+    assert together.run(trial) == [0, 0], trial.log.read_text()
     assert [event.step for event in bench.events(trial, Started)] == [0, 12]
     assert equal(bench, trial, unbroken)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 from transformers import AutoModelForSequenceClassification
@@ -16,23 +15,15 @@ from tests.worker import together
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module", autouse=True)
-def preloaded() -> Iterator[None]:
-    with processes.preloaded():
-        yield
-
-
 def test_a_sharded_trial_that_was_paused_ends_as_an_unbroken_one_of_copies(bench, fault):
     copied = bench.trial("copied", processes=2, micro_batch=2, number=1)
-    with together.ended(together.start(copied)) as started:
-        assert together.wait(started) == [0, 0], copied.log.read_text()
+    assert together.run(copied) == [0, 0], copied.log.read_text()
     # A checkpoint after each evaluation, too.
     trial = bench.trial(processes=2, micro_batch=2, sharded=True, checkpoint_seconds=0.0)
     fault("pause@step=8,once,trial=0")
     for _ in range(2):
         trial.clear_request()
-        with together.ended(together.start(trial)) as started:
-            assert together.wait(started) == [0, 0], trial.log.read_text()
+        assert together.run(trial) == [0, 0], trial.log.read_text()
     kinds = [type(event) for event in bench.events(trial, Started, Paused, Finished)]
     assert kinds == [Started, Paused, Started, Finished]
     assert [event.step for event in bench.events(trial, Started)] == [0, 8]

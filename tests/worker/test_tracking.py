@@ -21,8 +21,9 @@ from automl.rundir import TrackDir
 from automl.worker import tracking
 from automl.worker.trackers import tensorboard as board
 
+from . import together
 from .test_continuing import until_finished, weights
-from .test_processes import start, until
+from .test_processes import until
 from .test_rungs import parent
 
 pytestmark = pytest.mark.slow
@@ -107,9 +108,8 @@ def test_tensorboard_has_each_evaluation_once(bench, folder, fault, fault_wish, 
     assert all(event.loss > 0 for event in bench.events(trial, Reported))
 
 
-def test_a_pause_does_not_change_the_training_loss_that_is_told(bench, fault):
-    unbroken, paused = bench.trial("unbroken"), bench.trial("paused")
-    assert bench.run(unbroken) == 0
+def test_a_pause_does_not_change_the_training_loss_that_is_told(bench, unbroken, fault):
+    paused = bench.trial("paused")
     fault("pause@step=3;pause@step=6;pause@step=14")
     until_finished(bench, paused)
     losses = [[e.loss for e in bench.events(t, Reported)] for t in (unbroken, paused)]
@@ -129,10 +129,8 @@ def test_what_a_tracker_missed_is_told_by_the_next_attempt(bench, folder, fault)
 
 
 def test_a_tracker_that_breaks_is_said_once_and_the_trial_goes_on(
-    bench, folder, monkeypatch, capfd
+    bench, unbroken, folder, monkeypatch, capfd
 ):
-    unbroken = bench.trial("unbroken")
-    assert bench.run(unbroken) == 0
     trial = followed(bench, folder, "tensorboard", rungs=(43,))
 
     def breaks(*_: object) -> None:
@@ -189,16 +187,10 @@ def test_trials_at_once_share_the_store_of_mlflow(bench, folder):
         followed(bench, folder, "mlflow", name=f"trial-{number}", number=number)
         for number in range(2)
     ]
-    running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "automl.worker", str(trial.spec)], stderr=subprocess.PIPE
-        )
-        for trial in trials
-    ]
-    for process in running:
-        said = process.communicate()[1].decode()
-        assert process.returncode == 0
-        assert "mlflow" not in said
+    running = [together.alone(trial) for trial in trials]
+    for trial, process in zip(trials, running, strict=True):
+        assert process.wait() == 0
+        assert "mlflow" not in trial.log.read_text()
     from mlflow.tracking import MlflowClient
 
     client = MlflowClient(f"sqlite:///{folder.mlflow / 'mlflow.db'}")
@@ -246,8 +238,7 @@ def test_a_probe_is_tracked_as_well(bench, folder):
 
 def test_of_several_processes_the_first_one_tells(bench, folder):
     trial = followed(bench, folder, "tensorboard", processes=2)
-    worker = start(trial, 2)
-    assert worker.wait(timeout=240) == 0
+    assert together.run(trial) == [0, 0], trial.log.read_text()
     (_,) = folder.tensorboard(0).iterdir()
     assert same(on_the_board(folder.tensorboard(0)), expected(bench, trial))
 

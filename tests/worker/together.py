@@ -1,4 +1,4 @@
-"""One trial on several processes of this machine, each forked from a server: quick to start."""
+"""A trial on one process of this machine, or several, each forked from a server: quick to start."""
 
 from __future__ import annotations
 
@@ -10,6 +10,17 @@ from contextlib import contextmanager
 from automl import processes
 from automl.processes import Order, Process
 from automl.rundir import TrialDir
+
+
+def alone(trial: TrialDir) -> Process:
+    """Start the trial's only process."""
+    return processes.start(Order(trial.spec, trial.log, processes.environment(1, ())))
+
+
+def run(trial: TrialDir, count: int = 2) -> list[int]:
+    """Return the exit codes of the trial's processes once all have ended."""
+    with ended(start(trial, count)) as started:
+        return wait(started)
 
 
 def start(trial: TrialDir, count: int = 2) -> list[Process]:
