@@ -27,7 +27,8 @@ def objection(model: FoundModel, task: Task) -> str | None:
     """Return why the model cannot do the task, or None; loading it may still show a reason."""
     family = str(model.config["model_type"])
     own_code = model.trust_remote_code and task.auto_class in _auto_map(model.config)
-    if not own_code and family not in families(task.mapping):
+    known = (task.mapping, *(mapping for _, mapping in task.also))
+    if not own_code and not any(family in families(mapping) for mapping in known):
         return _without_head(family, task)
     if task.mapping == CAUSAL and not own_code and _reads_both_ways(model.config):
         return (
@@ -78,7 +79,7 @@ def _auto_map(config: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _without_head(family: str, task: Task) -> str:
+    classes = " or ".join((task.auto_class, *(name for name, _ in task.also)))
     return (
-        f"transformers has no {task.auto_class} for its model_type {family!r}, so it cannot do "
-        f"{task.name}"
+        f"transformers has no {classes} for its model_type {family!r}, so it cannot do {task.name}"
     )

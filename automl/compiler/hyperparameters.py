@@ -158,6 +158,33 @@ HYPERPARAMETERS = {
             1.0,
         ),
         Hyperparameter(
+            "sound_augmentation",
+            "choice",
+            "how sounds are changed at random in training: light moves them by up to a tenth, "
+            "makes them louder or softer, adds noise",
+            choices=("none", "light"),
+        ),
+        Hyperparameter(
+            "noise", "float", "decibels that sounds are above the noise they get, at least", -10, 80
+        ),
+        Hyperparameter(
+            "time_mask", "float", "share of the frames hidden in training (SpecAugment)", 0.0, 0.5
+        ),
+        Hyperparameter(
+            "feature_mask",
+            "float",
+            "share of the mel bands, or of the features, hidden in training (SpecAugment)",
+            0.0,
+            0.5,
+        ),
+        Hyperparameter(
+            "freeze_feature_encoder",
+            "choice",
+            "whether the convolutions over samples stay as they are, as pretraining made them",
+            choices=(False, True),
+            rule="must be true or false",
+        ),
+        Hyperparameter(
             "packing",
             "choice",
             "whether short rows are put side by side instead of padded; rows of like length share "

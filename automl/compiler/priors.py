@@ -99,6 +99,14 @@ class Prior:
     """Of pictures; default first."""
     freeze_norms: tuple[bool, ...] = ()
     """Default first; empty where nothing is normalised over batches."""
+    sound_augmentations: tuple[str, ...] = ("light", "none")
+    """Default first."""
+    time_mask: tuple[float, float] = (0.05, 0.2)
+    """Share of frames hidden in training: default, high."""
+    feature_mask: tuple[float, float] = (0.0, 0.1)
+    """The same of features, or of mel bands."""
+    freeze_encoders: tuple[bool, ...] = (True, False)
+    """Of convolutions over samples; default first."""
     methods: tuple[str, ...] = ("full", "probe")
     """Default first; larger models have ``BY_SIZE``."""
     adapter_rate: float = 10.0
@@ -203,6 +211,26 @@ DETECTING: Mapping[str, Any] = {
     "augmentations": ("light", "none"),
 }
 """What detectors that match objects one to one have in common."""
+WAVES = frozenset(
+    {
+        "data2vec-audio",
+        "hubert",
+        "sew",
+        "sew-d",
+        "unispeech",
+        "unispeech-sat",
+        "wav2vec2",
+        "wav2vec2-bert",
+        "wav2vec2-conformer",
+        "wavlm",
+    }
+)
+"""wav2vec 2.0 and its kin."""
+SPECTRA = frozenset({"audio-spectrogram-transformer", "whisper", "moonshine", "speech_to_text"})
+"""Families that hear mel bands, or write what they hear."""
+UNHEARD = 8 * M
+"""The smallest pretrained models that hear have 27M weights (Moonshine), the smallest encoder
+among them 8M (Whisper's): what is smaller was made new."""
 DEBERTA = frozenset({"deberta", "deberta-v2"})
 GLUE = "DeBERTa-v3 GLUE scripts"
 ELECTRA = "google-research/electra"
@@ -215,6 +243,10 @@ PREFERENCE_SOURCE = "Rafailov et al. 2023 (DPO); Hong et al. 2024 (ORPO); TRL's 
 WEIGHTS_SOURCE = "King and Zeng 2001"
 AUGMENTATION_SOURCE = "Cubuk et al. 2020 (RandAugment); transformers' image examples"
 NORM_SOURCE = "own runs: .83 frozen, .75 not, on 244 photos (MobileNet)"
+MASKS_SOURCE = "Park et al. 2019 (SpecAugment); transformers' wav2vec2 config"
+SOUNDS_SOURCE = "Ko et al. 2015; own runs"
+ENCODER_SOURCE = "Baevski et al. 2020: its convolutions are not trained further"
+HEARD = "transformers' audio examples: 5 to 10 epochs of short clips"
 SMALL_DATA_ROWS = 2000
 SMALL_DATA_EPOCHS = (2, 3, 10)
 """Fewer than 2,000 rows are few steps an epoch: longer training is what makes small-data
@@ -378,6 +410,52 @@ PRIORS = (
         epochs=(10, 30, 100),
         steps_source="transformers' detection examples, for few pictures",
         **DETECTING,
+    ),
+    Prior(
+        WAVES | SPECTRA,
+        UNHEARD,
+        1e-3,
+        "own runs: 1e-3 learns spoken digits from nothing, 0.4M weights",
+        epochs=(8, 20, 60),
+        steps_source="as many steps as training from nothing takes",
+        batch_sizes=(16, 32),
+        feature_mask=(0.1, 0.3),
+        time_mask=(0.1, 0.3),
+        freeze_encoders=(False,),
+        head_inits=("random",),
+        layer_decay=(0.8, 1.0, 1.0),
+    ),
+    Prior(
+        WAVES,
+        ANY,
+        3e-5,
+        "transformers' audio classification examples; fairseq's wav2vec 2.0 (3e-5 to 5e-5)",
+        epochs=(3, 5, 20),
+        steps_source=HEARD,
+        batch_sizes=(8, 16, 32),
+        weight_decay=(1e-5, 0.005, 0.1),
+    ),
+    Prior(
+        frozenset({"audio-spectrogram-transformer"}),
+        ANY,
+        2e-5,
+        "AST: Gong et al. 2021, 1e-5 to 2.5e-4 by data set",
+        epochs=(3, 5, 20),
+        steps_source=HEARD,
+        batch_sizes=(8, 16, 32),
+        time_mask=(0.1, 0.2),
+        feature_mask=(0.1, 0.4),
+    ),
+    Prior(
+        frozenset({"whisper"}),
+        ANY,
+        1e-5,
+        "HF's Whisper fine-tuning event: 1e-5, from 3e-6 to 5e-5 by size",
+        factor=5.0,
+        epochs=(2, 4, 12),
+        steps_source="HF's Whisper fine-tuning event: 500 warm-up steps of 5,000",
+        batch_sizes=(8, 16, 32),
+        label_smoothing=(0.0, 0.1),
     ),
     Prior(DECODERS, ANY, 2e-5, "LoRA Without Regret: a tenth of LoRA's 2e-4"),
     Prior(

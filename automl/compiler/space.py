@@ -14,6 +14,7 @@ from automl.recipe.schema import Range
 from automl.tasks import (
     ADAPTING,
     CLASSIFIER,
+    HEARING,
     MASKING,
     PACKING,
     PREFERENCE,
@@ -22,6 +23,7 @@ from automl.tasks import (
     VISION,
     WEIGHTED,
 )
+from automl.tasks._hearing import hears_samples
 from automl.tasks._layers import layers as layer_count
 from automl.tasks._pooling import pooling_choices
 
@@ -40,7 +42,9 @@ DROPOUTS = (
 """Configuration keys of families that put a dropout before their classifier."""
 
 
-OPTIONAL = CLASSIFIER | MASKING | PACKING | PREFERENCE | SEEING | SIMILARITY | VISION | WEIGHTED
+OPTIONAL = (
+    CLASSIFIER | HEARING | MASKING | PACKING | PREFERENCE | SEEING | SIMILARITY | VISION | WEIGHTED
+)
 """Hyperparameters that not every task has."""
 TRAINED = ("full", *ADAPTING)
 """Methods that train layers: under which everything but the method itself is searched."""
@@ -173,6 +177,7 @@ def _defaults(
     yield from _preference(prior)
     yield from _losses()
     yield from _seeing(prior)
+    yield from _hearing(prior, config)
 
 
 def _pace(prior: Prior) -> Iterator[Parameter]:
@@ -285,6 +290,23 @@ def _seeing(prior: Prior) -> Iterator[Parameter]:
     )
     yield replace(_chosen("flip", (True, False), source), when=changed)
     yield Parameter("crop", "float", 0.7, 0.3, 1.0, source=source, when=changed)
+
+
+def _hearing(prior: Prior, config: Mapping[str, object]) -> Iterator[Parameter]:
+    """How sounds are changed in training, and what of the model hears as it did before."""
+    source = priors.MASKS_SOURCE
+    yield _chosen("sound_augmentation", prior.sound_augmentations, priors.SOUNDS_SOURCE)
+    yield Parameter(
+        "noise", "float", 20.0, 5.0, 40.0, source=priors.SOUNDS_SOURCE,
+        when={"sound_augmentation": ("light",)},
+    )  # fmt: skip
+    for name, (default, most) in (
+        ("time_mask", prior.time_mask),
+        ("feature_mask", prior.feature_mask),
+    ):
+        yield Parameter(name, "float", default, 0.0, most, source=source)
+    if hears_samples(config):
+        yield _chosen("freeze_feature_encoder", prior.freeze_encoders, priors.ENCODER_SOURCE)
 
 
 def _fewer(layers: int) -> tuple[int, ...]:

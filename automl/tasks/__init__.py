@@ -100,6 +100,10 @@ VISION = frozenset({"layer_decay", "keep_layers", "dropout", "freeze_norm"})
 """Hyperparameters of a task whose head stands on a backbone that sees."""
 SEEING = frozenset({"augmentation", "magnitude", "flip", "crop"})
 """Hyperparameters of a task whose pictures may be changed at random in training."""
+HEARING = frozenset(
+    {"sound_augmentation", "noise", "time_mask", "feature_mask", "freeze_feature_encoder"}
+)
+"""Hyperparameters of a task whose model hears: how sounds are changed in training."""
 SIMILARITY = frozenset(
     {"embedding_pooling", "matryoshka", "temperature", "score_loss", "pair_loss"}
 )
@@ -131,6 +135,8 @@ class Task:
     """The metric optimised when the recipe names none."""
     floor_description: str
     """The floor's method in words, for screen and card."""
+    also: tuple[tuple[str, str], ...] = ()
+    """Further auto classes, each with its mapping, for families that ``mapping`` does not list."""
     knobs: frozenset[str] = ENCODER
     """Hyperparameters, and methods besides ``full`` and ``ADAPTING``, that make sense for it."""
     lists: str = ""
@@ -154,6 +160,9 @@ class Task:
     """Tokens that a text is given at most, unless the recipe asks for more; null: the model's."""
     rate: float = 1.0
     """Factor of the learning rate at which models of a family are usually trained."""
+    whole: bool = False
+    """Whether rows are cut only where the recipe or the model asks for it, rather than the longest
+    hundredth: what is to be said of a row is said of all of it."""
     windows: bool = False
     """Whether a row that is too long is read in overlapping windows, rather than cut."""
     evaluation_rows: int | None = None

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel
 
 LAYERED: Mapping[str, str] = {
+    "audio-spectrogram-transformer": "num_hidden_layers",
     "beit": "num_hidden_layers",
     "bert": "num_hidden_layers",
     "camembert": "num_hidden_layers",
@@ -29,6 +30,7 @@ LAYERED: Mapping[str, str] = {
     "gemma": "num_hidden_layers",
     "gpt2": "n_layer",
     "gpt_neox": "num_hidden_layers",
+    "hubert": "num_hidden_layers",
     "llama": "num_hidden_layers",
     "mistral": "num_hidden_layers",
     "modernbert": "num_hidden_layers",
@@ -38,6 +40,9 @@ LAYERED: Mapping[str, str] = {
     "qwen3": "num_hidden_layers",
     "roberta": "num_hidden_layers",
     "vit": "num_hidden_layers",
+    "wav2vec2": "num_hidden_layers",
+    "wavlm": "num_hidden_layers",
+    "whisper": "encoder_layers",
     "xlm-roberta": "num_hidden_layers",
 }
 """Model type → what its config calls the number of layers.

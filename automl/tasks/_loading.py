@@ -87,7 +87,7 @@ def _loaded(
     import torch
     import transformers
 
-    model, found = getattr(transformers, task.auto_class).from_pretrained(
+    model, found = getattr(transformers, auto_class(task, path)).from_pretrained(
         path,
         dtype=torch.float32,
         use_safetensors=True,
@@ -96,6 +96,19 @@ def _loaded(
         **settings,
     )
     return model, sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
+
+
+def auto_class(task: Task, path: str) -> str:
+    """Return the name of the auto class for the model in the folder, by its family."""
+    if not task.also:
+        return task.auto_class
+    from transformers.models.auto import modeling_auto
+
+    family = json.loads((Path(path) / "config.json").read_bytes()).get("model_type")
+    for name, mapping in task.also:
+        if family in getattr(modeling_auto, mapping):
+            return name
+    return task.auto_class
 
 
 def _refuse_missing(lost: Collection[str], name: str) -> None:

@@ -33,6 +33,8 @@ _PREFIX = "base_model.model."
 _ATTENTION = re.compile(r"attn|attention", re.IGNORECASE)
 _HEADS = frozenset({"pooler", "sequence_summary"})
 """Parts of a head that some families keep inside the body."""
+_READ_FROM_OUTSIDE = ("WavLMAttention",)
+"""Modules that take their layers' weights without calling them: adapters would go unheard."""
 _TASK_TYPES = {
     "AutoModelForSequenceClassification": "SEQ_CLS",
     "AutoModelForTokenClassification": "TOKEN_CLS",
@@ -222,6 +224,7 @@ def _layers(model: Any, targets: str, pooling: str = _pooling.STOCK) -> list[str
         name
         for name, module in model.named_modules()
         if _is_linear(module)
+        and type(model.get_submodule(name.rpartition(".")[0])).__name__ not in _READ_FROM_OUTSIDE
         and not any(_inside([name], part) for part in taken)
         and (targets == ALL or _ATTENTION.search(name))
     ]
@@ -257,6 +260,8 @@ def _head(model: Any, pooling: str = _pooling.STOCK) -> list[str]:
     apart.
     """
     body = getattr(model, model.base_model_prefix or " ", model)
+    if body is model and not _is_headless(model):
+        body = getattr(model, "encoder", model)  # Whisper's, of a model that only hears
     if body is model and not _is_headless(model):
         raise CandidateError("adapters need to know its head, which can't be told from its body")
     words = _output(model)

@@ -37,7 +37,8 @@ def factors(model: Any, decay: float, pooled_layers: int = 0) -> dict[str, float
 def _layers(model: Any) -> tuple[str, nn.ModuleList]:
     count = getattr(model.config, "num_hidden_layers", None)
     for name, module in model.named_modules():
-        if isinstance(module, nn.ModuleList) and len(module) == count:
+        # Not a kind of it: torch keeps what makes up a normalised weight in one, too.
+        if type(module) is nn.ModuleList and len(module) == count:
             return name, module
     raise ValueError(f"the layers of {type(model).__name__} can't be told apart")
 

@@ -103,14 +103,25 @@ def _states(model: Any, inputs: dict[str, torch.Tensor], pooling: Pooling) -> to
     last = hidden[-1].shape
     if any(each.shape != last for each in hidden) or len(last) != 3:
         raise CandidateError("its layers' states are not of one shape")
-    # What sees or hears has as many states for every row, or a mask that counts something else.
-    mask = inputs.get("attention_mask")
-    if mask is None or mask.shape != last[:2]:
-        if "input_ids" in inputs and mask is not None:
-            raise CandidateError("its layers' states are not of one shape")
-        mask = torch.ones(last[:2], dtype=torch.int64, device=hidden[-1].device)
+    mask = _mask(model, inputs, hidden[-1])
     pooled = torch.stack([pool(each.float(), mask, pooling) for each in hidden], dim=1)
     return functional.layer_norm(pooled, pooled.shape[-1:])
+
+
+def _mask(model: Any, inputs: dict[str, torch.Tensor], states: torch.Tensor) -> torch.Tensor:
+    """Return which states (rows, tokens) stand for something, rather than for padding."""
+    given = inputs.get("attention_mask")
+    shape = states.shape[:2]
+    if given is not None and given.shape == shape:
+        return given
+    if given is not None and hasattr(model, "_get_feature_vector_attention_mask"):
+        # The mask of sounds is of samples, of which a state stands for many.
+        found: torch.Tensor = model._get_feature_vector_attention_mask(shape[1], given)
+        return found.long()
+    if given is not None and "input_ids" in inputs:
+        raise CandidateError("its layers' states are not of one shape")
+    # What sees or hears mel bands has as many states for every row.
+    return torch.ones(shape, dtype=torch.long, device=states.device)
 
 
 def pool(states: torch.Tensor, mask: torch.Tensor, pooling: Pooling) -> torch.Tensor:

@@ -18,7 +18,7 @@ from automl import tasks
 from automl.errors import CandidateError
 from automl.jobs import Inspection, InspectResult, InspectSpec, ModelRef
 from automl.tasks import Task, _loading
-from automl.worker import adapters, failures, models
+from automl.worker import adapters, failures, models, store
 
 _TRIED_ROWS = 8
 _ROUND_TO = 8
@@ -50,8 +50,10 @@ def _fitting(task: Task, spec: InspectSpec, ref: ModelRef) -> Inspection:
     whole = task.encode(columns, tokenizer, models.NO_LIMIT, spec.labels)
     lengths = np.array(task.lengths(whole))
     usual = min(limit, task.usual_length or limit) if spec.max_length is None else limit
-    max_length = choose_length(lengths, spec.max_length, usual)
+    max_length = choose_length(lengths, spec.max_length, usual, 100 if task.whole else 99)
     encoded = task.encode(columns, tokenizer, max_length, spec.labels)
+    if task.begin is not None:
+        task.begin(model, tokenizer, store.rows(encoded))
     rows = _longest(task, encoded)
     _try(task, model, tokenizer, rows)
     room, parameters = _room(model), models.parameters(model)
@@ -95,22 +97,25 @@ def _try_quantized(task: Task, model: Any, tokenizer: Any, rows: list[dict[str, 
 
 
 def _target_length(model: Any, encoded: Mapping[str, Sequence[Any]]) -> int:
-    if not model.config.is_encoder_decoder or "labels" not in encoded:
-        return 0
-    return max(len(each) for each in encoded["labels"])
+    labels = encoded.get("labels", (0,))
+    if not model.config.is_encoder_decoder or not hasattr(labels[0], "__len__"):
+        return 0  # of an encoder that hears, its class alone is said
+    return max(len(each) for each in labels)
 
 
 def _count(encoded: Mapping[str, Sequence[Any]]) -> int:
     return len(next(iter(encoded.values())))
 
 
-def choose_length(lengths: Sequence[int] | np.ndarray, wish: int | None, limit: int) -> int:
+def choose_length(
+    lengths: Sequence[int] | np.ndarray, wish: int | None, limit: int, percent: int = 99
+) -> int:
     """Return the tokens texts are cut to: the wish, else what 99% of ``lengths`` need, rounded up.
 
     Never more than ``limit``.
     """
     if wish is None:
-        wish = math.ceil(float(np.percentile(lengths, 99)) / _ROUND_TO) * _ROUND_TO
+        wish = math.ceil(float(np.percentile(lengths, percent)) / _ROUND_TO) * _ROUND_TO
     return min(max(wish, _ROUND_TO), limit)
 
 

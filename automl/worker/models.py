@@ -84,7 +84,8 @@ def length_limit(model: Any, tokenizer: Any) -> int:
     Position tables with a padding index (RoBERTa and its kin) lose the positions up to it.
     """
     if not hasattr(tokenizer, "model_max_length"):
-        return NO_LIMIT  # pictures and sounds, which their task cuts
+        # Pictures are cut by their task; of sounds, what prepares them says how much is heard.
+        return int(getattr(tokenizer, "most_frames", NO_LIMIT))
     limits = [NO_LIMIT, int(min(tokenizer.model_max_length, NO_LIMIT))]
     positions = getattr(model.config, "max_position_embeddings", None)
     if isinstance(positions, int) and positions > 0:

