@@ -249,9 +249,3 @@ def named(columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
 
 def _name(value: Any) -> str:
     return PurePath(value).name if isinstance(value, str) else "picture"
-
-
-def caption(said: str, score: float, truth: str | None) -> str:
-    """Return what is written under a picture: the class said, and where that is wrong the true."""
-    found = f"{said} {score:.2f}"
-    return found if truth in (None, said) else f"{found}, is {truth}"
