@@ -8,6 +8,8 @@ from pathlib import Path, PurePosixPath
 from automl.errors import DataError, Problem
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+NAMED = ("id2label.json", "classes.json", "class_dict.csv")
+"""Files that name classes, and hold no rows."""
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".opus", ".aiff", ".aif", ".au")
 
 
