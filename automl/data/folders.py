@@ -20,6 +20,7 @@ from automl.data.splitnames import WORDS, picked
 from automl.data.streams import hashed
 from automl.plan import FileHash
 from automl.tasks import Task
+from automl.tasks._layouts import NAMED
 
 
 def read(root: Path, reference: str, split: str, task: Task) -> Reading | list[Target]:
@@ -29,7 +30,8 @@ def read(root: Path, reference: str, split: str, task: Task) -> Reading | list[T
     """
     found = (path.relative_to(root) for path in root.rglob("*") if path.is_file())
     paths = [path.as_posix() for path in sorted(found) if not is_hidden(path.as_posix())]
-    tables = [path for path in data_files(paths) if not path.lower().endswith(PLAIN)]
+    aside = (PLAIN, *(f"/{name}" for name in NAMED))
+    tables = [path for path in data_files(paths) if not f"/{path.lower()}".endswith(aside)]
     if tables:
         return [
             Target(root / path, _name(reference, path), path)

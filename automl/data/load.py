@@ -290,6 +290,7 @@ def _check_said(loaded: LoadedRecipe, task: Task, tables: Mapping[str, pa.Table]
     if not known:
         message = "no train row holds any class: there is nothing to learn"
         raise DataError(loaded.problem(("data", "train"), message))
+    known.update(task.unmarked)
     problems = []
     for split, rows in held.items():
         if foreign := sorted(set(task.classes(rows)) - known):

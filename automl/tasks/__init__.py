@@ -278,6 +278,8 @@ class Task:
     classes: Callable[[Columns], tuple[str, ...]] | None = None
     """Stored train columns → the labels in their order, where they are more than one role's
     values."""
+    unmarked: tuple[str, ...] = ()
+    """Classes that are none where train has them not: what other rows mark so is left out."""
     kinds: Callable[[Labels], tuple[str, ...]] | None = None
     """labels → the names in the report's per-class table, where those are not the labels."""
 

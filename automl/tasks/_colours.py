@@ -10,9 +10,10 @@ from automl.tasks import _vision
 if TYPE_CHECKING:
     import numpy as np
 
-DESCRIPTION = (
-    "histograms of 64 colours in each quarter of the picture, logistic regression with C=1"
-)
+FEATURES = "histograms of 64 colours in each quarter of the picture"
+DESCRIPTION = f"{FEATURES}, logistic regression with C=1"
+SEVERAL_DESCRIPTION = f"{FEATURES}, a logistic regression for each class with C=1"
+NUMBER_DESCRIPTION = f"{FEATURES}, ridge regression"
 SIDE = 64
 """Pictures are shrunk to a square of this side before they are counted."""
 LEVELS = 4
@@ -49,13 +50,8 @@ def log_probabilities(
     is.
     """
     import numpy as np
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
-    model = make_pipeline(
-        StandardScaler(), LogisticRegression(C=1.0, max_iter=1000, random_state=seed)
-    )
+    model = _regression(seed)
     model.fit(histograms(train["image"]), targets)
     known = model.classes_
     found = {}
@@ -64,3 +60,55 @@ def log_probabilities(
         said[:, known] = np.maximum(model.predict_log_proba(histograms(columns["image"])), -30.0)
         found[name] = said
     return found
+
+
+def log_odds(
+    train: Mapping[str, Sequence[Any]],
+    others: Mapping[str, Mapping[str, Sequence[Any]]],
+    targets: np.ndarray,
+    seed: int,
+) -> dict[str, np.ndarray]:
+    """Return log-odds (rows, classes) by name of ``others``, learnt from ``train``.
+
+    ``targets`` are 1 where a train row has the class, of shape (rows, classes).
+    """
+    from automl.tasks import _per_class
+
+    return _per_class.log_odds(lambda: _regression(seed), *_of(train, others), targets)
+
+
+def numbers(
+    train: Mapping[str, Sequence[Any]],
+    others: Mapping[str, Mapping[str, Sequence[Any]]],
+    targets: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Return float32 (rows, 1) by name of ``others``: a ridge regression of the ``targets``."""
+    import numpy as np
+    from sklearn.linear_model import RidgeCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    known, rest = _of(train, others)
+    model = make_pipeline(StandardScaler(), RidgeCV(alphas=np.logspace(-1, 4, 11)))
+    model.fit(known, targets)
+    return {
+        name: model.predict(rows).reshape(-1, 1).astype(np.float32) for name, rows in rest.items()
+    }
+
+
+def _of(
+    train: Mapping[str, Sequence[Any]], others: Mapping[str, Mapping[str, Sequence[Any]]]
+) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    rest = {name: histograms(columns["image"]) for name, columns in others.items()}
+    return histograms(train["image"]), rest
+
+
+def _regression(seed: int) -> Any:
+    """Return a logistic regression on counts brought to one scale."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(
+        StandardScaler(), LogisticRegression(C=1.0, max_iter=1000, random_state=seed)
+    )

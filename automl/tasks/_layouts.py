@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from automl.errors import DataError, Problem
 
 IMAGES = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
+NAMED = ("id2label.json", "classes.json", "class_dict.csv")
+"""Files that name classes, and hold no rows."""
 SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".opus", ".aiff", ".aif", ".au")
 
 
@@ -37,3 +39,17 @@ def pictures_by_class(root: Path, paths: Sequence[str]) -> dict[str, list[str]]:
 def sounds_by_class(root: Path, paths: Sequence[str]) -> dict[str, list[str]]:
     """Return sounds with the class that their folder names; errors as ``by_class``."""
     return by_class(paths, SOUNDS, "audio")
+
+
+def undescribed(missing: str) -> Callable[[Path, Sequence[str]], Mapping[str, Sequence[str]]]:
+    """Return what refuses a folder of pictures, as no layout of one tells what is ``missing``."""
+
+    def refuse(root: Path, paths: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        raise DataError(
+            Problem(
+                f"{root.name} holds pictures, and no file that tells {missing}",
+                hint="write a metadata.csv into it, with the columns file_name and label",
+            )
+        )
+
+    return refuse

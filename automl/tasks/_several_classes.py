@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from automl.jobs import SplitScore
 from automl.tasks import _bootstrap
+from automl.tasks._text import indices
 
 Array = npt.NDArray[Any]
 LEAST_PROBABILITY = 1e-15
@@ -22,6 +23,17 @@ MISTAKES = 10
 
 Thresholds = Mapping[str, float]
 """Least probability from which a class is predicted, by class; empty: a half for all."""
+
+
+def targets(several: Sequence[Sequence[str]], labels: Sequence[str]) -> Array:
+    """Return 1 where a row has the class, float32 of shape (rows, classes).
+
+    Raises DataError naming a class that is not one of ``labels``.
+    """
+    found = np.zeros((len(several), len(labels)), dtype=np.float32)
+    for row, names in enumerate(several):
+        found[row, indices(names, labels)] = 1
+    return found
 
 
 def decided(logits: Array, labels: Sequence[str], thresholds: Thresholds | None) -> Array:

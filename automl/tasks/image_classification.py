@@ -163,6 +163,7 @@ TASK = Task(
     objective="macro_f1",
     floor_description=DESCRIPTION,
     knobs=VISION | SEEING | WEIGHTED | {"probe", "head_init", "label_smoothing"},
+    lists="multi-label-image-classification",
     unit="",
     sample_rows=_vision.SAMPLE_ROWS,
     chunk=_vision.CHUNK,

@@ -9,13 +9,13 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from automl.plan import Scalar
-from automl.tasks import ENCODER, WEIGHTED, Columns, Labels, Metric, Role, Task, _weighting
+from automl.tasks import ENCODER, WEIGHTED, Columns, Labels, Role, Task, _weighting
+from automl.tasks._metrics import SEVERAL_CLASSES
 from automl.tasks._text import (
     CLASS_COLUMNS,
     PAIR,
     TEXT_ROLES,
     encode_texts,
-    indices,
     load_model,
     text_roles,
 )
@@ -80,12 +80,9 @@ def _build(
 
 def _targets(columns: Columns, labels: Labels) -> np.ndarray:
     """Return 1 where a row has the class, float32 of shape (rows, classes)."""
-    import numpy as np
+    from automl.tasks import _several_classes
 
-    found = np.zeros((len(columns["label"]), len(labels)), dtype=np.float32)
-    for row, several in enumerate(columns["label"]):
-        found[row, indices(several, labels)] = 1
-    return found
+    return _several_classes.targets(columns["label"], labels)
 
 
 def _score(
@@ -148,14 +145,7 @@ TASK = Task(
     auto_class="AutoModelForSequenceClassification",
     mapping="MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES",
     roles=(*TEXT_ROLES, Role("label", "classes", True, CLASS_COLUMNS)),
-    metrics=(
-        Metric("macro_f1", "maximize", "F1 averaged over the classes, each weighing the same."),
-        Metric("micro_f1", "maximize", "F1 over all decisions, of all rows and classes."),
-        Metric("samples_f1", "maximize", "F1 of each row's classes, averaged over the rows."),
-        Metric("accuracy", "maximize", "Share of rows whose classes are all right."),
-        Metric("hamming_loss", "minimize", "Share of wrong decisions, of all rows and classes."),
-        Metric("log_loss", "minimize", "Mean negative log-probability of the true decisions."),
-    ),
+    metrics=SEVERAL_CLASSES,
     objective="macro_f1",
     floor_description=(
         "TF-IDF of words (1-2) and of characters within words (2-5), a logistic regression for "

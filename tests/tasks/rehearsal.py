@@ -42,7 +42,7 @@ def rehearse(
     loaded = load(folder, task, **data)
     made = plan(
         candidate("small", max_length=LENGTH),
-        task=task,
+        task=loaded.task.name,
         data=loaded.plan,
         goal=_goal(loaded),
     )
