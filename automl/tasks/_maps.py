@@ -134,12 +134,12 @@ def report(
     Examples are the pictures with the least mean IoU, by ``names``.
     """
     found = counted(predictions, targets, len(labels))
-    sums = [each.sum(axis=0) for each in (found.hits, found.true, found.said)]
+    hits, true, said = (each.sum(axis=0) for each in (found.hits, found.true, found.said))
     return SplitScore(
         rows=len(targets),
-        metrics={name: float(value) for name, value in metrics(*sums).items()},
+        metrics={name: float(value) for name, value in metrics(hits, true, said).items()},
         intervals=_intervals(found, seed),
-        per_class=_per_class(*sums, labels),
+        per_class=_per_class(hits, true, said, labels),
         confusion=tuple(tuple(int(cell) for cell in row) for row in found.confusion),
         examples=_worst(found, names, labels),
         unit="pixels",
