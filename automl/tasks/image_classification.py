@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.plan import Scalar
 from automl.tasks import (
+    MIXING,
     SEEING,
     VISION,
     WEIGHTED,
@@ -162,7 +163,7 @@ TASK = Task(
     metrics=CLASSIFICATION,
     objective="macro_f1",
     floor_description=DESCRIPTION,
-    knobs=VISION | SEEING | WEIGHTED | {"probe", "head_init", "label_smoothing"},
+    knobs=VISION | SEEING | MIXING | WEIGHTED | {"probe", "head_init", "label_smoothing"},
     lists="multi-label-image-classification",
     unit="",
     sample_rows=_vision.SAMPLE_ROWS,
