@@ -296,5 +296,7 @@ def _truncation(candidate: Candidate, limit: int, task: Task) -> str:
         return f"{cut}; what follows is not read." if not windows else f"{cut}."
     longest, over = candidate.lengths.max, candidate.lengths.truncated_share
     if not over:
-        return f"{cut}; the longest seen in training had {longest}."
-    return f"{cut}; {share(over)} of those in training were longer (the longest {longest})."
+        return f"{cut}; the longest training {task.things[:-1]} seen had {longest}."
+    return (
+        f"{cut}; {share(over)} of the training {task.things} were longer (the longest {longest})."
+    )

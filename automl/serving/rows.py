@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, cast
@@ -30,7 +30,7 @@ class Row:
 
     place: str
     columns: Mapping[str, Any]
-    folder: Path | None = None
+    folder: Path | None = field(default=None, compare=False)
     """Where paths in its columns start from; null: the folder that the program works in."""
 
 
