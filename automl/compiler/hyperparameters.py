@@ -158,6 +158,17 @@ HYPERPARAMETERS = {
             1.0,
         ),
         Hyperparameter(
+            "mixing",
+            "choice",
+            "whether pictures of a batch are mixed in training, and their classes by the same "
+            "shares: mixup blends them, cutmix puts a part of one into another; tried only where a "
+            "recipe asks for it",
+            choices=("none", "mixup", "cutmix"),
+        ),
+        Hyperparameter(
+            "mixing_alpha", "float", "how evenly pictures are mixed: Beta(alpha, alpha)", 0.01, 10.0
+        ),
+        Hyperparameter(
             "sound_augmentation",
             "choice",
             "how sounds are changed at random in training: light moves them by up to a tenth, "

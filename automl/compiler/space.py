@@ -16,6 +16,7 @@ from automl.tasks import (
     CLASSIFIER,
     HEARING,
     MASKING,
+    MIXING,
     PACKING,
     PREFERENCE,
     SEEING,
@@ -42,8 +43,17 @@ DROPOUTS = (
 """Configuration keys of families that put a dropout before their classifier."""
 
 
-OPTIONAL = (
-    CLASSIFIER | HEARING | MASKING | PACKING | PREFERENCE | SEEING | SIMILARITY | VISION | WEIGHTED
+OPTIONAL = frozenset().union(
+    CLASSIFIER,
+    HEARING,
+    MASKING,
+    MIXING,
+    PACKING,
+    PREFERENCE,
+    SEEING,
+    SIMILARITY,
+    VISION,
+    WEIGHTED,
 )
 """Hyperparameters that not every task has."""
 TRAINED = ("full", *ADAPTING)
@@ -59,7 +69,9 @@ APPLIES: Mapping[str, tuple[str, ...]] = {
     "layer_decay": ("full",),
 }
 """Hyperparameter → the methods it is one of, where not all of ``TRAINED``."""
-ON_REQUEST = PACKING | WEIGHTED | (SIMILARITY - {"temperature"}) | {"whole_words"}
+_WITH = {"mixing_alpha": ("mixing",)}
+"""Hyperparameter → those whose request asks for it as well."""
+ON_REQUEST = MIXING | PACKING | WEIGHTED | (SIMILARITY - {"temperature"}) | {"whole_words"}
 """Hyperparameters that are part of a space only where the recipe asks for them: what is default
 does well, or they are a matter of what the model is for. Weights of classes bend the
 probabilities, and thresholds, which cost no trial, do most of what they can do."""
@@ -88,7 +100,8 @@ def space(
     defaults = [method, *_defaults(prior, config, fewer, targets)]
     found = []
     for name, known in HYPERPARAMETERS.items():
-        if name in OPTIONAL - knobs or (name in ON_REQUEST and name not in wishes):
+        asked = {name, *_WITH.get(name, ())} & set(wishes)
+        if name in OPTIONAL - knobs or (name in ON_REQUEST and not asked):
             continue
         for parameter in (each for each in defaults if each.name == name):
             when = _when(parameter, method)
@@ -289,6 +302,17 @@ def _seeing(prior: Prior) -> Iterator[Parameter]:
         "magnitude", "int", 5, 2, 9, source=source, when={"augmentation": ("randaugment",)}
     )
     yield replace(_chosen("flip", (True, False), source), when=changed)
+    yield _fixed("mixing", "none", priors.AUGMENTATION_SOURCE)
+    yield Parameter(
+        "mixing_alpha",
+        "float",
+        0.2,
+        0.1,
+        1.0,
+        log=True,
+        source="Zhang et al. 2018; Yun et al. 2019",
+        when={"mixing": ("mixup", "cutmix")},
+    )
     yield Parameter("crop", "float", 0.7, 0.3, 1.0, source=source, when=changed)
 
 

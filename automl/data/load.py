@@ -96,7 +96,7 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
         rows={split: table.num_rows for split, table in tables.items()},
         fingerprint=fingerprint(one for many in hashes.values() for one in many),
         split=_rule(loaded, roles, found, split_hash(hashes)),
-        profile=profile(tables, roles, hashes["train"], len(dropped)),
+        profile=profile(tables, roles, hashes["train"], len(dropped), task.classes),
         warnings=tuple(warnings),
     )
     return LoadedData({s: _with(table, told) for s, table in tables.items()}, plan, task)

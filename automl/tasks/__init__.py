@@ -100,6 +100,8 @@ VISION = frozenset({"layer_decay", "keep_layers", "dropout", "freeze_norm"})
 """Hyperparameters of a task whose head stands on a backbone that sees."""
 SEEING = frozenset({"augmentation", "magnitude", "flip", "crop"})
 """Hyperparameters of a task whose pictures may be changed at random in training."""
+MIXING = frozenset({"mixing", "mixing_alpha"})
+"""Hyperparameters of a task whose pictures may be mixed with each other, and their classes too."""
 HEARING = frozenset(
     {"sound_augmentation", "noise", "time_mask", "feature_mask", "freeze_feature_encoder"}
 )

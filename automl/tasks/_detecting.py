@@ -17,7 +17,7 @@ from zlib import crc32
 
 from automl.errors import CandidateError
 from automl.plan import Scalar
-from automl.tasks import Columns, Labels, _boxes, _images, _text, _vision
+from automl.tasks import ADAPTING, Columns, Labels, _boxes, _images, _text, _vision
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,8 +87,8 @@ def build(
 ) -> PreTrainedModel:
     """Return the folder's model with a head for ``labels``.
 
-    Raises CandidateError where weights outside of what says classes are missing, and where its
-    backbone needs a package that is not there.
+    Raises CandidateError where weights outside of what says classes are missing, where its backbone
+    needs a package that is not there, and where adapters could not learn the classes.
     """
     _refuse_timm(path)
     settings = {
@@ -102,6 +102,12 @@ def build(
     model, new = _text.load_weights(AUTO_CLASS, path, config, trust_remote_code)
     if lost := sorted(key for key in new if not any(part in key for part in _HEADS)):
         raise _text.missing(lost)
+    inside = f"{model.base_model_prefix}."
+    if hyperparameters.get("method") in ADAPTING and any(key.startswith(inside) for key in new):
+        raise CandidateError(
+            f"a {config.model_type} says classes within its decoder, which adapters would leave as "
+            "it was drawn: leave lora and qlora out of search.space.method"
+        )
     return model
 
 

@@ -29,6 +29,8 @@ PALETTE = (
 (Okabe and Ito 2008)."""
 CELL = 240
 """Side of the square that a picture of a contact sheet is fitted into, in pixels."""
+NARROWEST = 120
+"""Width of a cell at least, whatever the pictures, for the captions."""
 GAP = 8
 """Between the pictures of a sheet, in pixels."""
 CAPTION_LINES = 2
@@ -89,7 +91,8 @@ def contact_sheet(
     columns = min(columns, len(images))
     font = _font(_CAPTION_SIZE)
     shown = [_fitted(image) for image in images]
-    lines = [_wrapped(caption, font) for caption in captions]
+    cell = max(NARROWEST, *(picture.width for picture in shown))
+    lines = [_wrapped(caption, font, cell) for caption in captions]
     pitch = _height(font)
     rows = [
         range(start, min(start + columns, len(shown))) for start in range(0, len(shown), columns)
@@ -100,16 +103,16 @@ def contact_sheet(
         + 2 * GAP
         for row in rows
     ]
-    sheet = Image.new("RGB", (columns * (CELL + GAP) + GAP, sum(heights) + GAP), "white")
+    sheet = Image.new("RGB", (columns * (cell + GAP) + GAP, sum(heights) + GAP), "white")
     pen = ImageDraw.Draw(sheet)
     top = GAP
     for row, height in zip(rows, heights, strict=True):
         tallest = max(shown[each].height for each in row)
         for place, each in enumerate(row):
-            left = GAP + place * (CELL + GAP)
+            left = GAP + place * (cell + GAP)
             picture = shown[each]
             sheet.paste(
-                picture, (left + (CELL - picture.width) // 2, top + tallest - picture.height)
+                picture, (left + (cell - picture.width) // 2, top + tallest - picture.height)
             )
             for number, text in enumerate(lines[each]):
                 pen.text((left, top + tallest + 2 + number * pitch), text, fill="black", font=font)
@@ -172,28 +175,34 @@ def _fitted(image: Image.Image) -> Image.Image:
     return found if scale == 1.0 else found.resize(size)
 
 
-def _wrapped(text: str, font: Font) -> list[str]:
+def _wrapped(text: str, font: Font, cell: int) -> list[str]:
     """Return the text in lines as wide as a cell, cut off after ``CAPTION_LINES``."""
     lines: list[str] = []
     for given in text.splitlines():
         line = ""
         for word in given.split():
             joined = f"{line} {word}".strip()
-            if line and font.getlength(joined) > CELL:
+            if line and font.getlength(joined) > cell:
                 lines.append(line)
                 joined = word
             line = joined
         lines.append(line)
     if len(lines) > CAPTION_LINES:
         lines = [*lines[: CAPTION_LINES - 1], f"{lines[CAPTION_LINES - 1]} …"]
-    return [_cut(line, font) for line in lines]
+    return [_cut(line, font, cell) for line in lines]
 
 
-def _cut(line: str, font: Font) -> str:
+def _cut(line: str, font: Font, cell: int) -> str:
     """Return the line, or as much of its beginning as fits, with an ellipsis."""
-    if font.getlength(line) <= CELL:
+    if font.getlength(line) <= cell:
         return line
     kept = line.removesuffix(" …")
-    while kept and font.getlength(f"{kept}…") > CELL:
+    while kept and font.getlength(f"{kept}…") > cell:
         kept = kept[:-1]
     return f"{kept}…"
+
+
+def caption(said: str, score: float, truth: str | None) -> str:
+    """Return what is written under a row: the class said, and where that is wrong the true one."""
+    found = f"{said} {score:.2f}"
+    return found if truth in (None, said) else f"{found}, is {truth}"

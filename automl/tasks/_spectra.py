@@ -16,6 +16,8 @@ NEAREST = f"the transcription of the training sound that is nearest by {STATISTI
 RATE = 16_000
 BANDS = 40
 _AT_ONCE = 512
+SHOWN = (240, 120)
+"""Width and height of a spectrogram that is drawn."""
 
 
 def statistics(sources: Sequence[Any]) -> np.ndarray:
@@ -88,3 +90,22 @@ def nearest(
             rows += far.argmin(axis=1).tolist()
         found[name] = [str(train["text"][row]) for row in rows]
     return found
+
+
+def picture(source: Any) -> Any:
+    """Return the sound's log-mel bands as a Pillow image: time to the right, pitch upwards."""
+    import numpy as np
+    from PIL import Image
+
+    from automl.tasks import _sounds
+
+    bands = _sounds.log_mel(_hearing.heard(source, RATE), RATE, 2 * BANDS)
+    low, high = np.percentile(bands, [5, 99.8])
+    loud = np.clip((bands - low) / max(high - low, 1e-6), 0, 1).T[::-1]
+    # From black over violet and orange to white: brighter is louder, also in grey.
+    stops = np.array([[0, 0, 8], [90, 15, 110], [215, 70, 60], [252, 190, 50], [255, 255, 235]])
+    at = loud * (len(stops) - 1)
+    below = np.minimum(at.astype(int), len(stops) - 2)
+    part = (at - below)[..., None]
+    colours = stops[below] * (1 - part) + stops[below + 1] * part
+    return Image.fromarray(colours.astype(np.uint8)).resize(SHOWN)

@@ -14,7 +14,7 @@ from zlib import crc32
 
 from automl.errors import CandidateError, DataError
 from automl.plan import Scalar
-from automl.tasks import Role
+from automl.tasks import Role, _weighting
 
 if TYPE_CHECKING:
     import numpy as np
@@ -184,8 +184,6 @@ class Collator:
     scale: Scale
     seed: int | None = None
     hyperparameters: Mapping[str, Scalar] | None = None
-    classes: int = 0
-    """How many there are, where pictures are mixed."""
     epoch: int = 0
 
     def __call__(self, rows: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -197,7 +195,28 @@ class Collator:
         batch = {"pixel_values": self.scale.scaled(torch.from_numpy(shown))}
         if "labels" in rows[0]:
             batch["labels"] = torch.from_numpy(np.asarray([row["labels"] for row in rows]))
-        return batch
+        return batch if self.seed is None else self._mixed(batch, shown)
+
+    def _mixed(self, batch: dict[str, Any], shown: np.ndarray) -> dict[str, Any]:
+        """Mix pictures with each other where that is wished, and say of whom each is how much."""
+        import torch
+
+        from automl.tasks import _augmenting
+
+        wishes = self.hyperparameters or {}
+        kind = str(wishes.get("mixing", "none"))
+        if kind == "none" or len(shown) < 2 or self.seed is None:
+            return batch
+        alpha = float(wishes.get("mixing_alpha", 0.2))
+        generator = _augmenting.generator(self.seed, self.epoch, crc32(shown.tobytes()))
+        found, mixture = _augmenting.mixed(
+            batch["pixel_values"],
+            torch.eye(len(shown)),
+            "mixup" if kind == "mixup" else "cutmix",
+            alpha,
+            generator,
+        )
+        return {**batch, "pixel_values": found, _weighting.MIXTURE: mixture}
 
     def _augmented(self, given: np.ndarray) -> np.ndarray:
         settings = self._settings()
@@ -249,9 +268,3 @@ def named(columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
 
 def _name(value: Any) -> str:
     return PurePath(value).name if isinstance(value, str) else "picture"
-
-
-def caption(said: str, score: float, truth: str | None) -> str:
-    """Return what is written under a picture: the class said, and where that is wrong the true."""
-    found = f"{said} {score:.2f}"
-    return found if truth in (None, said) else f"{found}, is {truth}"

@@ -14,6 +14,8 @@ from automl.plan import Scalar
 if TYPE_CHECKING:
     import numpy as np
 
+MIXTURE = "mixture"
+"""Input that says how a batch's rows were mixed; none of the model's."""
 MOST = 20.0
 """The rarest class weighs at most this many times the commonest (and a hit this many times a
 miss): beyond, the gradients of a few rows would be most of what is learnt."""
@@ -72,15 +74,25 @@ def _raised(weights: np.ndarray, how: str) -> np.ndarray:
 
 
 def cross_entropy(model: Any, inputs: dict[str, Any]) -> Any:
-    """Return the mean over rows of class weight × log loss, labels smoothed as was noted."""
+    """Return the mean over rows of class weight × log loss, labels smoothed as was noted.
+
+    Where rows are mixed, ``mixture`` (rows, rows) says what of each is which row's.
+    """
     from torch.nn import functional
 
     bare, said, labels = _said(model, inputs)
+    mixture = inputs.get(MIXTURE)
+    targets = labels
+    if mixture is not None:
+        targets = mixture @ functional.one_hot(labels, said.shape[-1]).to(mixture.dtype)
     losses = functional.cross_entropy(
-        said, labels, reduction="none", label_smoothing=getattr(bare, "automl_smoothing", 0.0)
+        said, targets, reduction="none", label_smoothing=getattr(bare, "automl_smoothing", 0.0)
     )
     weights = getattr(bare, "automl_weights", None)
-    return (losses if weights is None else losses * weights.to(losses.device)[labels]).mean()
+    if weights is None:
+        return losses.mean()
+    of_rows = weights.to(losses.device)[labels]
+    return (losses * (of_rows if mixture is None else mixture @ of_rows)).mean()
 
 
 def binary_cross_entropy(model: Any, inputs: dict[str, Any]) -> Any:
@@ -88,6 +100,8 @@ def binary_cross_entropy(model: Any, inputs: dict[str, Any]) -> Any:
     from torch.nn import functional
 
     bare, said, labels = _said(model, inputs)
+    if (mixture := inputs.get(MIXTURE)) is not None:
+        labels = mixture @ labels
     weights = getattr(bare, "automl_weights", None)
     return functional.binary_cross_entropy_with_logits(
         said, labels, pos_weight=None if weights is None else weights.to(said.device)
@@ -96,7 +110,7 @@ def binary_cross_entropy(model: Any, inputs: dict[str, Any]) -> Any:
 
 def _said(model: Any, inputs: dict[str, Any]) -> tuple[Any, Any, Any]:
     """Return the model without what wraps it, its logits in float32, and the targets."""
-    given = {name: values for name, values in inputs.items() if name != "labels"}
+    given = {name: values for name, values in inputs.items() if name not in ("labels", MIXTURE)}
     return getattr(model, "module", model), model(**given).logits.float(), inputs["labels"]
 
 

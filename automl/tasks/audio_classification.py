@@ -16,6 +16,7 @@ from automl.tasks import (
     Labels,
     Role,
     Task,
+    _drawing,
     _hearing,
     _spectra,
     _weighting,
@@ -137,6 +138,21 @@ def _answers(
     return _classes.answers(logits, labels, top, thresholds)
 
 
+def _draw(
+    logits: np.ndarray,
+    columns: Columns,
+    labels: Labels,
+    thresholds: Mapping[str, float] | None = None,
+) -> list[tuple[Any, str]]:
+    """Return each sound's spectrogram, and what class it is said to be."""
+    said = _answers(logits, labels, 1, thresholds)
+    truth = columns.get("label", [None] * len(said))
+    return [
+        (_spectra.picture(sound), _drawing.caption(each["label"], each["score"], right))
+        for sound, each, right in zip(columns["audio"], said, truth, strict=True)
+    ]
+
+
 def _usage(
     repository: str,
     max_length: int,
@@ -173,6 +189,7 @@ TASK = Task(
     floor=_floor,
     answers=_answers,
     usage=_usage,
+    draw=_draw,
     probabilities="softmax",
     collator=_hearing.collator,
     training_collator=_hearing.training_collator,

@@ -368,6 +368,15 @@ def _floor(
     return _spectra.nearest(train, others)
 
 
+def _draw(said: Sequence[str], columns: Columns, labels: Labels) -> list[tuple[Any, str]]:
+    """Return each sound's spectrogram, and what is heard in it."""
+    truth = columns.get("text", [None] * len(said))
+    return [
+        (_spectra.picture(sound), heard if right in (None, heard) else f"{heard}\nis: {right}")
+        for sound, heard, right in zip(columns["audio"], said, truth, strict=True)
+    ]
+
+
 def _usage(repository: str, max_length: int, roles: Collection[str] = ()) -> str:
     return _USAGE.format(repository=repository)
 
@@ -424,6 +433,7 @@ TASK = Task(
     answers=_transcripts.answers,
     says=("text",),
     usage=_usage,
+    draw=_draw,
     collator=_hearing.collator,
     training_collator=_hearing.training_collator,
     infer=_infer,

@@ -9,7 +9,19 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from automl.plan import Scalar
-from automl.tasks import SEEING, VISION, WEIGHTED, Columns, Labels, Role, Task, _vision, _weighting
+from automl.tasks import (
+    MIXING,
+    SEEING,
+    VISION,
+    WEIGHTED,
+    Columns,
+    Labels,
+    Role,
+    Task,
+    _drawing,
+    _vision,
+    _weighting,
+)
 from automl.tasks._colours import DESCRIPTION
 from automl.tasks._layouts import pictures_by_class
 from automl.tasks._metrics import CLASSIFICATION
@@ -127,7 +139,7 @@ def _draw(
     said = _answers(logits, labels, 1, thresholds)
     truth = columns.get("label", [None] * len(said))
     return [
-        (_vision.opened(image), _vision.caption(each["label"], each["score"], right))
+        (_vision.opened(image), _drawing.caption(each["label"], each["score"], right))
         for image, each, right in zip(columns["image"], said, truth, strict=True)
     ]
 
@@ -151,7 +163,7 @@ TASK = Task(
     metrics=CLASSIFICATION,
     objective="macro_f1",
     floor_description=DESCRIPTION,
-    knobs=VISION | SEEING | WEIGHTED | {"probe", "head_init", "label_smoothing"},
+    knobs=VISION | SEEING | MIXING | WEIGHTED | {"probe", "head_init", "label_smoothing"},
     lists="multi-label-image-classification",
     unit="",
     sample_rows=_vision.SAMPLE_ROWS,

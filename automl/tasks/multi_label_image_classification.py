@@ -9,7 +9,18 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from automl.plan import Scalar
-from automl.tasks import SEEING, VISION, WEIGHTED, Columns, Labels, Role, Task, _vision, _weighting
+from automl.tasks import (
+    MIXING,
+    SEEING,
+    VISION,
+    WEIGHTED,
+    Columns,
+    Labels,
+    Role,
+    Task,
+    _vision,
+    _weighting,
+)
 from automl.tasks._colours import SEVERAL_DESCRIPTION
 from automl.tasks._layouts import undescribed
 from automl.tasks._metrics import SEVERAL_CLASSES
@@ -137,7 +148,7 @@ TASK = Task(
     metrics=SEVERAL_CLASSES,
     objective="macro_f1",
     floor_description=SEVERAL_DESCRIPTION,
-    knobs=VISION | SEEING | WEIGHTED,
+    knobs=VISION | SEEING | MIXING | WEIGHTED,
     unit="",
     sample_rows=_vision.SAMPLE_ROWS,
     chunk=_vision.CHUNK,

@@ -5,7 +5,7 @@ Knows no trial and no recipe.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from automl.tasks import Columns, Labels, Metric, Role, Task, _boxes, _detecting, _vision
@@ -117,7 +117,7 @@ def _examples(
     )
 
 
-def _counted(classes: np.ndarray, labels: Labels) -> str:
+def _counted(classes: Iterable[Any], labels: Labels) -> str:
     """Return how many there are of each class: ``3 cat, 1 dog``."""
     numbers = [int(each) for each in classes]
     each = ((numbers.count(place), label) for place, label in enumerate(labels))
@@ -130,6 +130,24 @@ def _floor(
     from automl.tasks import _anchors
 
     return _anchors.detections(train, others, labels, seed)
+
+
+def _draw(predictions: np.ndarray, columns: Columns, labels: Labels) -> list[tuple[Any, str]]:
+    """Return each picture with the boxes that are said, and how many objects those are."""
+    from automl.tasks import _drawing
+
+    said = _detecting.answers(predictions, labels, 1)
+    there: Sequence[Any] = [None] * len(said)
+    if _boxes.OBJECTS in columns:
+        there = _detecting.targets(columns, labels)
+    found = []
+    for image, each, truth in zip(columns["image"], said, there, strict=True):
+        caption = _counted([labels.index(one["label"]) for one in each["objects"]], labels)
+        if truth is not None:
+            caption += f"; there: {_counted(truth[:, 0], labels)}"
+        shown = _drawing.with_boxes(_vision.opened(image), each["objects"], labels)
+        found.append((shown, caption))
+    return found
 
 
 def _usage(repository: str, max_length: int, roles: Collection[str] = ()) -> str:
@@ -173,6 +191,7 @@ TASK = Task(
     answers=_detecting.answers,
     says=("objects", "count"),
     usage=_usage,
+    draw=_draw,
     collator=_detecting.collator,
     training_collator=_detecting.training_collator,
     loss=_detecting.loss,

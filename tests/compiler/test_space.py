@@ -22,7 +22,7 @@ from automl.compiler.space import (
 )
 from automl.plan import Parameter
 from automl.recipe.schema import Range
-from automl.tasks import MASKING, PREFERENCE, SIMILARITY
+from automl.tasks import CLASSIFIER, PREFERENCE, SIMILARITY, WEIGHTED
 from automl.tasks._seq2seq import KNOBS
 
 BERT: dict[str, object] = {
@@ -59,12 +59,21 @@ def adapted(wishes: dict[str, Entry], **more: Any) -> tuple[Parameter, ...]:
 
 def test_the_space_names_every_hyperparameter() -> None:
     asked = {name: (HYPERPARAMETERS[name].choices or (0,))[0] for name in ON_REQUEST}
-    every = adapted({"method": ["full", "lora"], **asked}, smaller=True, knobs=OPTIONAL)
-    assert list(dict.fromkeys(each.name for each in every)) == list(HYPERPARAMETERS)
+    wishes: dict[str, Entry] = {"method": ["full", "lora"], **asked}
+    rows = [
+        (replace(SMALL, freeze_norms=(True, False)), BERT),
+        (SMALL, {**BERT, "model_type": "wav2vec2", "conv_stride": [2, 2], "conv_kernel": [2, 2]}),
+    ]
+    every = {
+        each.name
+        for row, config in rows
+        for each in space(row, config, wishes, smaller=True, knobs=OPTIONAL, targets=TARGETS)
+    }
+    assert [name for name in HYPERPARAMETERS if name not in every] == []
 
 
 def test_a_classifiers_space_names_nothing_of_other_tasks_nor_of_other_methods() -> None:
-    theirs = PREFERENCE | SIMILARITY | MASKING | ADAPTERS
+    theirs = (OPTIONAL - CLASSIFIER - WEIGHTED) | ADAPTERS
     whole = made({"class_weights": "sqrt", "temperature": 0.1, "whole_words": True}, smaller=True)
     assert list(whole) == [name for name in HYPERPARAMETERS if name not in theirs]
     assert "class_weights" not in made({}, smaller=True)
@@ -259,6 +268,8 @@ def wishes(draw: st.DrawFn) -> dict[str, Any]:
     for name in names:
         known = HYPERPARAMETERS[name]
         values = st.sampled_from(known.choices) if known.choices else VALUES[known.kind]
+        if known.kind == "int":
+            values = st.integers(max(1, int(known.low)), int(min(known.high, 500)))
         shape = draw(st.sampled_from(["one", "list", "range"]))
         if shape == "one":
             found[name] = draw(values)

@@ -113,6 +113,7 @@ def test_coco_documents_find_their_pictures(tmp_path, at, where):
     assert found["2.png"] == [("dog", [1.0, 2.0, 4.0, 6.0])]
     assert found["3.png"] == []
     assert "train: 4 of 12 pictures show no object" in loaded.plan.warnings
+    assert loaded.plan.profile.class_counts["train"] == {"cat": 4, "dog": 4}
 
 
 def test_a_coco_document_may_be_named_itself(tmp_path):

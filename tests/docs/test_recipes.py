@@ -20,6 +20,8 @@ from tests.conftest import ROOT
 FOLDER = ROOT / "recipes"
 QUICKSTART = FOLDER / "quickstart"
 FILES = sorted(path for path in FOLDER.rglob("*.yaml") if "runs" not in path.parts)
+OWN = re.compile(r"from a folder of your own[^.]*\.\s+(?:#\s*)?(\w+)/ holds")
+"""A folder that the reader is to bring."""
 MADE = re.compile(r"^#.* -o recipes/(\S+)", re.M)
 """A model folder that a recipe's first lines say how to make."""
 POINTER = re.compile(r"# yaml-language-server: \$schema=(\S+)")
@@ -61,6 +63,7 @@ def test_a_recipe_passes_check(path, request):
         request.getfixturevalue("shared")
     made = set(MADE.findall(path.read_text(encoding="utf-8")))
     missing = {f"the model folder {folder} does not exist" for folder in made}
+    missing |= {f"{folder} does not exist" for folder in OWN.findall(path.read_text())}
     problems = [each.message for each in verify(load(path))]
     assert [message for message in problems if message not in missing] == []
 

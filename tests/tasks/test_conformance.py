@@ -328,3 +328,19 @@ def test_its_usage_is_python_that_names_the_repository(name):
     usage = tasks.get(name).usage("acme/model", 128)
     compile(usage, "usage", "exec")
     assert "acme/model" in usage
+
+
+@every_task
+def test_what_it_draws_is_a_picture_and_a_caption_for_each_row(name, bench):
+    task = bench.task
+    if task.draw is None:
+        pytest.skip("its answers are no pictures")
+    asked = {role.name for role in task.inputs}
+    given = {role: values[:3] for role, values in bench.sample.columns.items()}
+    said = bench.predicted(bench.model)[:3]
+    blind = {role: values for role, values in given.items() if role in asked}
+    for columns in (given, blind):
+        drawn = task.draw(said, columns, bench.sample.labels)
+        assert len(drawn) == 3
+        assert all(image.mode == "RGB" and image.width > 20 for image, _ in drawn)
+        assert all(isinstance(caption, str) for _, caption in drawn)

@@ -207,6 +207,16 @@ def test_weights_besides_what_says_classes_must_be_there(made, tmp_path):
         TASK.build(str(tmp_path), LABELS, {}, False)
 
 
+@pytest.mark.parametrize("made", ["rt_detr", "yolos"], indirect=True)
+def test_adapters_are_refused_where_they_could_not_learn_the_classes(made):
+    folder, _, model, _ = made
+    if model.config.model_type == "yolos":
+        assert TASK.build(str(folder), LABELS, {"method": "lora"}, False)
+        return
+    with pytest.raises(CandidateError, match="a rt_detr says classes within its decoder"):
+        TASK.build(str(folder), LABELS, {"method": "lora"}, False)
+
+
 def test_an_unknown_class_is_named():
     with pytest.raises(DataError, match="'red' is not one of blue, green"):
         TASK.targets(COLUMNS, ("blue", "green"))

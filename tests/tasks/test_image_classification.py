@@ -108,6 +108,32 @@ def test_pictures_change_in_training_by_seed_epoch_and_content_alone(seen):
     assert not (batch(1, 0, hyperparameters=strong) == first).all()
 
 
+@pytest.mark.parametrize("kind", ["mixup", "cutmix"])
+def test_mixed_pictures_are_learnt_as_the_shares_of_what_is_in_them(seen, kind):
+    import torch
+
+    from automl.tasks import _weighting
+
+    folder, processor = seen
+    rows = store.rows(TASK.encode(ROWS, processor, 64, LABELS))
+    collate = TASK.training_collator(processor, 1, {"mixing": kind, "mixing_alpha": 1.0})
+    some = [rows[row] for row in range(6)]
+    batch, again = collate(some), collate(some)
+    mixture = batch[_weighting.MIXTURE]
+    assert torch.equal(mixture, again[_weighting.MIXTURE])
+    assert torch.equal(batch["pixel_values"], again["pixel_values"])
+    assert torch.allclose(mixture.sum(1), torch.ones(6))
+    assert 0 < float(mixture.diagonal().min()) < 1
+    if kind == "mixup":
+        plain = TASK.collator(processor)(some)["pixel_values"]
+        blended = (mixture @ plain.flatten(1)).view_as(plain)
+        assert torch.allclose(batch["pixel_values"], blended, atol=1e-5)
+    model = TASK.build(str(folder), LABELS, {}, False).eval()
+    logits = model(pixel_values=batch["pixel_values"]).logits.log_softmax(-1)
+    by_hand = -(mixture * logits[:, batch["labels"]]).sum(1).mean()
+    assert torch.allclose(TASK.loss(model, batch), by_hand, atol=1e-5)
+
+
 def test_frozen_batch_norm_stays_as_it_is_and_keeps_its_names(tmp_path):
     import torch
 
