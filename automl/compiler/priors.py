@@ -195,6 +195,16 @@ SEERS = frozenset(
     }
 )
 """Transformers that see."""
+SEGMENTERS = frozenset({"dpt", "segformer", "upernet"})
+"""Families that mostly tell the class of every pixel."""
+NEW_SEGMENTER = 2 * M
+"""The smallest pretrained SegFormer has 3.7M weights: what is smaller was made new."""
+SEGMENTING: Mapping[str, Any] = {
+    "batch_sizes": (4, 8, 16),
+    "batch_size": 8,
+    "also": "Xie et al. 2021 (SegFormer): AdamW, weight decay .01, batches of 8 and 16",
+    "augmentations": ("light", "none"),
+}
 DETR = frozenset({"conditional_detr", "dab-detr", "detr", "table-transformer"})
 FAST_DETR = frozenset(
     {"d_fine", "deformable_detr", "deimv2", "lw_detr", "rf_detr", "rt_detr", "rt_detr_v2"}
@@ -357,6 +367,24 @@ PRIORS = (
         epochs=(3, 8, 30),
         steps_source="Swin configs, for few pictures",
         weight_decay=(1e-8, 1e-8, 0.05),
+    ),
+    Prior(
+        SEGMENTERS,
+        NEW_SEGMENTER,
+        2e-3,
+        "as other models that begin with random weights",
+        epochs=(20, 60, 200),
+        steps_source="as many steps as training from nothing takes",
+        **SEGMENTING,
+    ),
+    Prior(
+        SEGMENTERS,
+        ANY,
+        1e-4,
+        "Xie et al. 2021 (SegFormer): 6e-5, and ten times that for the head",
+        epochs=(10, 25, 50),
+        steps_source="transformers' segmentation examples, for few pictures",
+        **SEGMENTING,
     ),
     Prior(
         SEERS,

@@ -118,8 +118,7 @@ def _mean(above: Array, below: Array) -> Array:
 def score(predictions: Sequence[Map], targets: Sequence[Map], classes: int) -> dict[str, float]:
     """Return every metric over all pixels of the pictures together."""
     found = counted(predictions, targets, classes)
-    sums = (each.sum(axis=0) for each in (found.hits, found.true, found.said))
-    return {name: float(value) for name, value in metrics(*sums).items()}
+    return _of_all(found)
 
 
 def report(
@@ -134,12 +133,11 @@ def report(
     Examples are the pictures with the least mean IoU, by ``names``.
     """
     found = counted(predictions, targets, len(labels))
-    hits, true, said = (each.sum(axis=0) for each in (found.hits, found.true, found.said))
     return SplitScore(
         rows=len(targets),
-        metrics={name: float(value) for name, value in metrics(hits, true, said).items()},
+        metrics=_of_all(found),
         intervals=_intervals(found, seed),
-        per_class=_per_class(hits, true, said, labels),
+        per_class=_per_class(found, labels),
         confusion=tuple(tuple(int(cell) for cell in row) for row in found.confusion),
         examples=_worst(found, names, labels),
         unit="pixels",
@@ -161,9 +159,15 @@ def _intervals(found: Counted, seed: int) -> dict[str, Interval]:
     return {name: Interval(float(low), float(high)) for name, (low, high) in spans.items()}
 
 
-def _per_class(
-    hits: Array, true: Array, said: Array, labels: Sequence[str]
-) -> dict[str, dict[str, float]]:
+def _of_all(found: Counted) -> dict[str, float]:
+    """Return every metric over all pixels of the pictures together."""
+    sums = (each.sum(axis=0) for each in (found.hits, found.true, found.said))
+    return {name: float(value) for name, value in metrics(*sums).items()}
+
+
+def _per_class(found: Counted, labels: Sequence[str]) -> dict[str, dict[str, float]]:
+    hits, true, said = (each.sum(axis=0) for each in (found.hits, found.true, found.said))
+
     def ratio(above: Array, below: Array) -> Array:
         return np.divide(above, below, out=np.zeros(len(labels)), where=below > 0)
 

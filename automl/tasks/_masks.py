@@ -120,10 +120,8 @@ def _of_mode(image: Any) -> npt.NDArray[np.int32]:
         return values.astype(np.int32)
     red, green, blue = np.moveaxis(np.asarray(image.convert("RGB")).astype(np.int32), -1, 0)
     coloured = _COLOUR + (red << 16) + (green << 8) + blue
-    found: npt.NDArray[np.int32] = np.where((red == green) & (green == blue), red, coloured).astype(
-        np.int32
-    )
-    return found
+    found: npt.NDArray[np.int32] = np.where((red == green) & (green == blue), red, coloured)
+    return found.astype(np.int32)
 
 
 def looked_at(source: Any) -> Look:

@@ -33,8 +33,14 @@ _IGNORED_KEYS = ("semantic_loss_ignore_index", "loss_ignore_index")
 def adapt(processor: Any, config: Mapping[str, Any], columns: Columns) -> tuple[str, ...]:
     """Let the processor bring whole pictures to one size, where it would crop or keep proportions.
 
-    It is the size that it would crop to, else that of a picture of the usual proportions.
+    It is the size that it would crop to, else that of a picture of the usual proportions. Raises
+    CandidateError where a pipeline could not read the model's maps off with it.
     """
+    if not hasattr(processor, "post_process_semantic_segmentation"):
+        raise CandidateError(
+            f"its image processor, a {type(processor).__name__}, reads no maps of classes off a "
+            "model; those of SegFormer, BEiT, DPT and MobileNet do"
+        )
     if getattr(processor, "do_reduce_labels", None):
         processor.do_reduce_labels = False  # masks are encoded without it
     if getattr(processor, "keep_aspect_ratio", None):

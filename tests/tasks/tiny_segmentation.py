@@ -38,8 +38,12 @@ def mask(there: Any, on: int = 255, off: int = 0) -> bytes:
 
 
 def segformer(folder: Path) -> Path:
-    """Write an untrained SegFormer of four stages of one layer each."""
-    return write(
+    """Write an untrained SegFormer of four stages of one layer each, and its processor."""
+    from transformers.models.segformer.image_processing_pil_segformer import (
+        SegformerImageProcessorPil,
+    )
+
+    write(
         folder,
         "SegformerForSemanticSegmentation",
         "SegformerConfig",
@@ -51,3 +55,6 @@ def segformer(folder: Path) -> Path:
         mlp_ratios=[2, 2, 2, 2],
         num_labels=7,
     )
+    made = SegformerImageProcessorPil(size={"height": SIDE, "width": SIDE})
+    made.save_pretrained(folder)
+    return folder
