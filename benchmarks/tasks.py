@@ -107,7 +107,10 @@ def twin_score(base: Path, plan: dict[str, Any], winner: str, options: argparse.
     import transformers
 
     (candidate,) = (each for each in plan["candidates"] if each["id"] == winner)
-    home = (ROOT / "recipes" / os.path.expandvars(candidate["reference"])).resolve()
+    written = re.sub(
+        r"\$\{env:AUTOML_SHARED[^}]*\}", os.environ["AUTOML_SHARED"], candidate["reference"]
+    )
+    home = (ROOT / "recipes" / written).resolve()
     with tempfile.TemporaryDirectory(prefix="automl-twin-") as name:
         folder, made = Path(name), Path(name) / "twin"
         torch.manual_seed(0)
