@@ -161,8 +161,8 @@ def measure(base: Path, options: argparse.Namespace) -> Row:
 def _folder(plan: dict[str, Any]) -> str:
     """Return the folder below ``data/`` that the training rows came from."""
     reference = next(s["reference"] for s in plan["data"]["sources"] if s["split"] == "train")
-    found = re.search(r"data/(.*)/[^/]*$", reference)
-    return found[1] if found else reference
+    inside = reference.rpartition("/data/")[2]
+    return str(Path(inside).parent) if Path(inside).suffix else inside
 
 
 def table(rows: list[Row]) -> str:

@@ -14,15 +14,11 @@ if TYPE_CHECKING:
     from torch import nn
     from transformers import PretrainedConfig, PreTrainedModel
 
-LAYERED: Mapping[str, str] = {
-    "audio-spectrogram-transformer": "num_hidden_layers",
-    "beit": "num_hidden_layers",
+READING: Mapping[str, str] = {
     "bert": "num_hidden_layers",
     "camembert": "num_hidden_layers",
     "deberta": "num_hidden_layers",
     "deberta-v2": "num_hidden_layers",
-    "deit": "num_hidden_layers",
-    "dinov2": "num_hidden_layers",
     "distilbert": "n_layers",
     "electra": "num_hidden_layers",
     "ernie": "num_hidden_layers",
@@ -30,7 +26,6 @@ LAYERED: Mapping[str, str] = {
     "gemma": "num_hidden_layers",
     "gpt2": "n_layer",
     "gpt_neox": "num_hidden_layers",
-    "hubert": "num_hidden_layers",
     "llama": "num_hidden_layers",
     "mistral": "num_hidden_layers",
     "modernbert": "num_hidden_layers",
@@ -39,12 +34,20 @@ LAYERED: Mapping[str, str] = {
     "qwen2": "num_hidden_layers",
     "qwen3": "num_hidden_layers",
     "roberta": "num_hidden_layers",
+    "xlm-roberta": "num_hidden_layers",
+}
+SEEING_AND_HEARING: Mapping[str, str] = {
+    "audio-spectrogram-transformer": "num_hidden_layers",
+    "beit": "num_hidden_layers",
+    "deit": "num_hidden_layers",
+    "dinov2": "num_hidden_layers",
+    "hubert": "num_hidden_layers",
     "vit": "num_hidden_layers",
     "wav2vec2": "num_hidden_layers",
     "wavlm": "num_hidden_layers",
     "whisper": "encoder_layers",
-    "xlm-roberta": "num_hidden_layers",
 }
+LAYERED: Mapping[str, str] = {**READING, **SEEING_AND_HEARING}
 """Model type → what its config calls the number of layers.
 
 Listed are families whose layers are alike, one after the other, and each with weights of its own.

@@ -208,7 +208,7 @@ def test_the_choice_is_on_the_front_and_within_the_distance(found, within):
     winner = choose(trials, goal)
     assert winner in pareto(trials, goal)
     best = max(value for value, _ in found) / 10
-    assert winner.evaluations[0].value >= best - within
+    assert winner.evaluations[0].value >= best - within - 1e-9  # a rounding is no distance
 
 
 @given(st.permutations(range(6)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from automl.errors import CandidateError
-from automl.tasks._layers import LAYERED, embeddings, layers
+from automl.tasks._layers import READING, embeddings, layers
 from automl.tasks.text_classification import TASK
 
 TINY_BERT = Path(__file__).resolve().parent.parent / "fixtures" / "tiny-bert"
@@ -50,7 +50,7 @@ def save(family, folder):
     return str(folder)
 
 
-@pytest.mark.parametrize("family", families(LAYERED))
+@pytest.mark.parametrize("family", families(READING))
 def test_the_kept_layers_are_the_first_and_compute_what_they_did(family, tmp_path):
     import torch
 
@@ -71,7 +71,7 @@ def test_the_kept_layers_are_the_first_and_compute_what_they_did(family, tmp_pat
     )
 
 
-@pytest.mark.parametrize("family", families(LAYERED))
+@pytest.mark.parametrize("family", families(READING))
 def test_frozen_embeddings_alone_ask_for_no_gradient(family, tmp_path):
     model = TASK.build(save(family, tmp_path / "m"), LABELS, {"freeze_embeddings": True}, False)
     frozen = [name for name, p in model.named_parameters() if not p.requires_grad]

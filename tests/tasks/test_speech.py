@@ -283,7 +283,7 @@ def test_a_moonshine_writes_without_prefixes(writer, tmp_path):
 # -- both -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("kind", "steps"), [("speller", 3), ("writer", 40)])
+@pytest.mark.parametrize(("kind", "steps"), [("speller", 0), ("writer", 40)])
 def test_one_sound_is_transcribed_as_the_pipeline_does(kind, steps, request, tmp_path):
     from transformers import pipeline
 

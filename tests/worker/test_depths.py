@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from automl.tasks._layers import LAYERED
+from automl.tasks._layers import READING
 from automl.tasks._pooling import _FAMILIES, added_layers
 from automl.tasks.text_classification import TASK
 from automl.worker.depths import factors
@@ -15,7 +15,7 @@ def build(family, folder, **chosen):
     return TASK.build(save(family, folder / "model"), LABELS, chosen, False)
 
 
-@pytest.mark.parametrize("family", families(LAYERED))
+@pytest.mark.parametrize("family", families(READING))
 def test_every_layer_learns_more_slowly_than_the_one_above(family, tmp_path):
     model = build(family, tmp_path)
     found = factors(model, 0.5)
