@@ -42,6 +42,7 @@ from sqlalchemy.exc import (
     IntegrityError,
     InterfaceError,
     OperationalError,
+    PendingRollbackError,
     ProgrammingError,
 )
 
@@ -429,6 +430,9 @@ def _named() -> Iterator[None]:
     """Gives the many errors that a lost connection, or a lost lock, can be one name."""
     try:
         yield
+    except PendingRollbackError as error:
+        # The connection was lost earlier in the same turn, whose question was answered anew.
+        raise _Broken("the connection was lost") from error
     except DBAPIError as error:
         if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
             raise _Broken(_said(error)) from error
