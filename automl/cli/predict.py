@@ -1,4 +1,4 @@
-"""``automl predict``: label texts with a bundle."""
+"""``automl predict``: ask a bundle."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def command(
         ),
     ] = None,
 ) -> None:
-    """Label texts, or pairs, with a bundle: every input row comes back with a label and a score."""
+    """Ask a bundle about texts, files or rows: each comes back with what the model says of it."""
     from automl.cli import _predictions
     from automl.serving.batch import label
     from automl.serving.predict import Predictor, find_bundle, quieten, task_of

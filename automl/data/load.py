@@ -62,9 +62,7 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
     task, found = _columns(loaded, task, reads)
     roles = [role for role in task.roles if role.name in found]
     given, dropped, renamed = _select_all(loaded, roles, found, reads)
-    with _placed(loaded, ("data", "train")):
-        looked = media.look(given, roles, loaded.recipe.data.bad_files)
-    given, digests = looked.tables, looked.digests
+    given, digests, left_out = _look_all(loaded, roles, given)
     given, prepared = forms.prepare(loaded, task, given)
     roles = [role for role in task.roles if role.name in given["train"].column_names]
     found = {role.name: found[role.name] for role in roles if role.name in found}
@@ -80,7 +78,7 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
     warnings = [
         *_dropped_note(dropped),
         *renamed,
-        *looked.notes,
+        *left_out,
         *prepared,
         *notes,
         *_unused_note(roles, found, divided["train"], reads),
@@ -217,6 +215,29 @@ def _select_all(
     if problems:
         raise DataError(problems)
     return tables, dropped, list(relabelling.notes(names, renamed, left_out))
+
+
+def _look_all(
+    loaded: LoadedRecipe, roles: Sequence[Role], given: Mapping[str, pa.Table]
+) -> tuple[dict[str, pa.Table], dict[str, str], list[str]]:
+    """Return each split's rows whose files can be read, path → content, and notes on the others."""
+    tables: dict[str, pa.Table] = {}
+    digests: dict[str, str] = {}
+    notes: list[str] = []
+    problems: list[Problem] = []
+    for split, table in given.items():
+        try:
+            with _placed(loaded, ("data", split)):
+                looked = media.look(split, table, roles, loaded.recipe.data.bad_files)
+        except DataError as error:
+            problems.extend(error.problems)
+            continue
+        tables[split] = looked.table
+        digests |= looked.digests
+        notes.extend(looked.notes)
+    if problems:
+        raise DataError(problems)
+    return tables, digests, notes
 
 
 def _names_of_nothing(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -18,13 +18,13 @@ import pyarrow as pa
 from automl import cache, machine
 from automl.data.arrays import integers, strings
 from automl.data.part import SOURCE, Part, listed, refused
+from automl.documents import write_bytes
+from automl.errors import DataError
 from automl.tasks import MEDIA, Role, _images, _sounds
+from automl.tasks._layouts import IMAGES, SOUNDS
 
 Medium = Literal["image", "audio"]
-SUFFIXES: Mapping[str, tuple[str, ...]] = {
-    "image": (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm", ".pgm"),
-    "audio": (".wav", ".flac", ".ogg", ".mp3", ".opus", ".aiff", ".aif", ".au"),
-}
+SUFFIXES: Mapping[str, tuple[str, ...]] = {"image": IMAGES, "audio": SOUNDS}
 LOOKS, FILES = "looks", "media"
 """Kinds in the user's cache: what files were found to hold; files that lay within tables."""
 _FORMAT = 1
@@ -95,8 +95,6 @@ def _kept(content: bytes) -> str:
     digest = hashlib.sha256(content).hexdigest()
     target = cache.folder() / FILES / digest[:2] / f"{digest}{_suffix(content)}"
     if not target.exists():
-        from automl.documents import write_bytes
-
         write_bytes(target, content)
     return str(target)
 
@@ -118,41 +116,42 @@ def _suffix(content: bytes) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """Tables without the rows whose files are of no use, and the content of all others by path."""
+    """A split's rows without those whose files are of no use, and the files' content by path."""
 
-    tables: dict[str, pa.Table]
+    table: pa.Table
     digests: Mapping[str, str]
     notes: tuple[str, ...]
 
 
-def look(tables: Mapping[str, pa.Table], roles: Sequence[Role], most_bad: float) -> Looked:
-    """Return the rows whose files can be read, of ``tables`` by split.
+def look(split: str, table: pa.Table, roles: Sequence[Role], most_bad: float) -> Looked:
+    """Return the rows of a split whose files can be read.
 
     Every file is opened and decoded once. Raises DataError listing the bad ones where their share
-    of a split's rows is above ``most_bad``.
+    of the rows is above ``most_bad``, and where no row is left.
     """
-    held = [role for role in roles if role.kind in MEDIA]
+    held = [role for role in roles if role.kind in MEDIA and role.name in table.column_names]
     if not held:
-        return Looked(dict(tables), {}, ())
-    seen = _all(tables, held)
-    kept: dict[str, pa.Table] = {}
-    notes: list[str] = []
-    for split, table in tables.items():
-        bad = _bad(table, held, seen)
-        if len(bad) > most_bad * table.num_rows:
-            raise _too_many(split, table.num_rows, bad, most_bad)
-        if bad:
-            shown = listed(bad.values(), 5)
-            notes.append(f"{split}: {len(bad)} of {table.num_rows} rows are left out: {shown}")
-        kept[split] = table.take(integers(row for row in range(table.num_rows) if row not in bad))
-        if kept[split].num_rows == 0:
-            raise refused(f"{split} has no row whose files can be read")
-    notes += _remarks(kept, held, seen)
+        return Looked(table, {}, ())
+    seen: dict[str, Seen] = {}
+    for role in held:
+        paths = (path for path in table[role.name].to_pylist() if path is not None)
+        seen |= seen_files(dict.fromkeys(paths), role.kind)
+    bad = _bad(table, held, seen)
+    if len(bad) > most_bad * table.num_rows:
+        raise _too_many(split, table.num_rows, bad, most_bad)
+    notes = []
+    if bad:
+        shown = listed(bad.values(), 5)
+        notes.append(f"{split}: {len(bad)} of {table.num_rows} rows are left out: {shown}")
+    kept = table.take(integers(row for row in range(table.num_rows) if row not in bad))
+    if kept.num_rows == 0:
+        raise refused(f"{split} has no row whose files can be read")
+    notes += _remarks(split, kept, held, seen)
     digests = {path: each.sha256 for path, each in seen.items()}
     return Looked(kept, digests, tuple(notes))
 
 
-def _too_many(split: str, rows: int, bad: Mapping[int, str], most_bad: float) -> Exception:
+def _too_many(split: str, rows: int, bad: Mapping[int, str], most_bad: float) -> DataError:
     said = f"{len(bad)} of {rows} {split} rows have files of no use"
     if most_bad:
         said += f", more than the {most_bad:.1%} that may be left out"
@@ -166,8 +165,6 @@ def _bad(table: pa.Table, roles: Sequence[Role], seen: Mapping[str, Seen]) -> di
     found: dict[int, str] = {}
     sources = table[SOURCE].to_pylist()
     for role in roles:
-        if role.name not in table.column_names:
-            continue
         for row, path in enumerate(table[role.name].to_pylist()):
             if path is None:
                 found[row] = f"{sources[row]} names no {role.name}"
@@ -179,33 +176,18 @@ def _bad(table: pa.Table, roles: Sequence[Role], seen: Mapping[str, Seen]) -> di
 
 
 def _remarks(
-    tables: Mapping[str, pa.Table], roles: Sequence[Role], seen: Mapping[str, Seen]
+    split: str, table: pa.Table, roles: Sequence[Role], seen: Mapping[str, Seen]
 ) -> list[str]:
-    """Return what should be known of files that can be used, by kind and split."""
-    found = []
-    for split, table in tables.items():
-        for role in roles:
-            if role.name in table.column_names:
-                paths = [path for path in table[role.name].to_pylist() if seen[path].note]
-                for note in sorted({str(seen[path].note) for path in paths}):
-                    names = [Path(path).name for path in paths if seen[path].note == note]
-                    found.append(f"{split}: {len(names)} files {note}: {listed(names, 5)}")
-    return found
-
-
-def _all(tables: Mapping[str, pa.Table], roles: Sequence[Role]) -> dict[str, Seen]:
-    """Return what every file holds, by path; those looked at before are not opened."""
-    found: dict[str, Seen] = {}
+    """Return what should be known of files that can be used, by kind."""
+    by_note: dict[str, list[str]] = {}
     for role in roles:
-        paths = [
-            path
-            for table in tables.values()
-            if role.name in table.column_names
-            for path in table[role.name].to_pylist()
-            if path is not None
-        ]
-        found |= seen_files(dict.fromkeys(paths), role.kind)
-    return found
+        for path in table[role.name].to_pylist():
+            if note := seen[path].note:
+                by_note.setdefault(note, []).append(Path(path).name)
+    return [
+        f"{split}: {len(names)} files {note}: {listed(names, 5)}"
+        for note, names in sorted(by_note.items())
+    ]
 
 
 def seen_files(paths: Iterable[str], medium: str) -> dict[str, Seen]:
@@ -250,26 +232,33 @@ def _stamp(path: Path) -> list[int]:
 
 
 def _image(path: str) -> Seen:
-    digest = _digest(path)
-    if digest is None:
-        return Seen("", "is not there")
-    return Seen(digest, _images.looked_at(path).fault)
+    return Seen(_digest(path), _images.looked_at(path).fault)
 
 
 def _audio(path: str) -> Seen:
-    digest = _digest(path)
-    if digest is None:
-        return Seen("", "is not there")
     found = _sounds.looked_at(path)
-    return Seen(digest, found.fault, "are silent" if found.silent and not found.fault else None)
+    return Seen(
+        _digest(path), found.fault, None if found.fault or not found.silent else "are silent"
+    )
 
 
-def _digest(path: str) -> str | None:
-    try:
-        with open(path, "rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
-        return None
+def _whole(look: Callable[[str], Seen]) -> Callable[[str], Seen]:
+    """Return the look at a file that may not be there."""
+
+    def looked(path: str) -> Seen:
+        try:
+            return look(path)
+        except FileNotFoundError:
+            return Seen("", "is not there")
+        except OSError as error:
+            return Seen("", f"can't be read: {error.strerror}")
+
+    return looked
 
 
-_LOOKS = {"image": _image, "audio": _audio}
+def _digest(path: str) -> str:
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+_LOOKS = {"image": _whole(_image), "audio": _whole(_audio)}

@@ -140,8 +140,8 @@ def save(parts: Iterable[Rows], folder: Path) -> None:
                 kinds[name] = _kind(column)
                 if isinstance(column, Ragged):
                     begun = files[name].rows if name in files else 0
-                    first = 0 if begun or length else 1  # the very first offset is 0
-                    ends = column.offsets[1 - first :] + begun
+                    # Where one part's last row ends, the next one's first begins.
+                    ends = column.offsets[1:] + begun if length else column.offsets
                     file(f"{name}.offsets").append(ends)
                     file(name).append(column.values)
                 else:

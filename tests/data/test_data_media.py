@@ -221,3 +221,13 @@ def test_the_same_picture_with_two_classes_is_told(tmp_path):
     loaded = load(tmp_path, TASK, train="photos", validation=0.2, test=0.2)
     assert any("different classes" in said and "again.png" in said
                for said in loaded.plan.warnings)  # fmt: skip
+
+
+def test_bad_files_of_several_splits_are_told_at_once_each_at_its_place(tmp_path):
+    root = splits(tmp_path / "photos")
+    (root / "test" / "red" / "bad.png").write_bytes(b"no picture")
+    (root / "valid" / "red" / "bad.png").write_bytes(b"")
+    with pytest.raises(DataError) as raised:
+        load(tmp_path, TASK, train="photos", validation="photos", test="photos")
+    places = {problem.message.split()[3]: problem.place.text for problem in raised.value.problems}
+    assert places == {"validation": "  validation: photos", "test": "  test: photos"}
