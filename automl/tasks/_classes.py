@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from automl.jobs import Interval, SplitScore
+from automl.tasks._text import indices
 
 Array = npt.NDArray[Any]
 
@@ -25,6 +26,11 @@ _CELLS_AT_ONCE = 4_000_000
 
 Thresholds = Mapping[str, float]
 """Of two classes one, with the least probability from which it is predicted; empty: a half."""
+
+
+def targets(values: Sequence[str], labels: Sequence[str]) -> Array:
+    """Return the rows' class indices, int64; DataError names one that is not of ``labels``."""
+    return np.asarray(indices(values, labels), dtype=np.int64)
 
 
 def decided(logits: Array, labels: Sequence[str], thresholds: Thresholds | None) -> Array:

@@ -365,13 +365,3 @@ def collator(ears: Ears) -> Collator:
 def training_collator(ears: Ears, seed: int, hyperparameters: Mapping[str, Scalar]) -> Collator:
     """Return what makes a batch of sounds changed as the hyperparameters say."""
     return Collator(ears, seed, hyperparameters)
-
-
-def named(columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
-    """Return the columns with files by their name, as they are shown to people."""
-    return {
-        role: [PurePath(value).name if isinstance(value, str) else "sound" for value in values]
-        if role == AUDIO.name
-        else values
-        for role, values in columns.items()
-    }

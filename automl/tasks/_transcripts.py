@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from automl.tasks import Columns, Labels, Metric
+from automl.tasks._judging import named
 
 if TYPE_CHECKING:
     import numpy as np
@@ -188,12 +189,12 @@ def report(
 
     import numpy as np
 
-    from automl.tasks import _bootstrap, _hearing
+    from automl.tasks import _bootstrap
 
     counts = counted(said, references)
     each = counts[:, 0] / counts[:, 1]
     worst = [row for row in np.argsort(-each, kind="stable")[:SHOWN] if each[row] > 0]
-    names = _hearing.named(columns)["audio"]
+    names = named(columns)["audio"]
     examples = [
         {
             "audio": names[row],

@@ -33,8 +33,6 @@ SAMPLE_ROWS = 256
 """Pictures that candidates are tried on."""
 PATCH = 16
 """Side of the patches that most transformers read, by which memory is guessed before measuring."""
-_FILES = ("image", "mask")
-"""Roles whose values are pictures."""
 _NORMED = ("BatchNorm1d", "BatchNorm2d", "SyncBatchNorm")
 
 
@@ -256,15 +254,3 @@ def collator(processor: Any) -> Collator:
 def training_collator(processor: Any, seed: int, hyperparameters: Mapping[str, Scalar]) -> Collator:
     """Return what makes a batch of pictures changed as the hyperparameters say."""
     return Collator(Scale.of(processor), seed, hyperparameters)
-
-
-def named(columns: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
-    """Return the columns with files by their name, as they are shown to people."""
-    return {
-        role: [_name(value) for value in values] if role in _FILES else values
-        for role, values in columns.items()
-    }
-
-
-def _name(value: Any) -> str:
-    return PurePath(value).name if isinstance(value, str) else "picture"

@@ -21,6 +21,7 @@ from automl.tasks import (
     _spectra,
     _weighting,
 )
+from automl.tasks._judging import ONE
 from automl.tasks._layouts import sounds_by_class
 from automl.tasks._metrics import CLASSIFICATION
 from automl.tasks._text import CLASS_COLUMNS, indices
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     import numpy as np
     from transformers import PreTrainedModel
 
-    from automl.jobs import SplitScore
 
 _USAGE = """\
 from transformers import pipeline
@@ -74,10 +74,7 @@ def _build(
         path,
         hyperparameters,
         trust_remote_code,
-        num_labels=len(labels),
-        id2label=dict(enumerate(labels)),
-        label2id={label: index for index, label in enumerate(labels)},
-        problem_type="single_label_classification",
+        **ONE.head(labels),
     )
     _weighting.note(model, hyperparameters)
     return model
@@ -89,53 +86,11 @@ def _begin(model: Any, ears: _hearing.Ears, rows: Any) -> None:
     _hearing.fit_masks(model, rows)
 
 
-def _targets(columns: Columns, labels: Labels) -> np.ndarray:
-    """Return the rows' class indices, int64."""
-    import numpy as np
-
-    return np.asarray(indices(columns["label"], labels), dtype=np.int64)
-
-
-def _score(
-    logits: np.ndarray,
-    targets: np.ndarray,
-    labels: Labels,
-    thresholds: Mapping[str, float] | None = None,
-) -> dict[str, float]:
-    from automl.tasks import _classes
-
-    return _classes.score(logits, targets, labels, thresholds)
-
-
-def _report(
-    logits: np.ndarray,
-    targets: np.ndarray,
-    columns: Columns,
-    labels: Labels,
-    seed: int,
-    thresholds: Mapping[str, float] | None = None,
-) -> SplitScore:
-    from automl.tasks import _classes
-
-    return _classes.report(logits, targets, _hearing.named(columns), labels, seed, thresholds)
-
-
 def _floor(
     train: Columns, others: Mapping[str, Columns], labels: Labels, seed: int
 ) -> dict[str, np.ndarray]:
     """Return log-probabilities by split of ``floor_description``, trained on ``train``."""
-    return _spectra.log_probabilities(train, others, _targets(train, labels), labels, seed)
-
-
-def _answers(
-    logits: np.ndarray,
-    labels: Labels,
-    top: int,
-    thresholds: Mapping[str, float] | None = None,
-) -> list[dict[str, Any]]:
-    from automl.tasks import _classes
-
-    return _classes.answers(logits, labels, top, thresholds)
+    return _spectra.log_probabilities(train, others, ONE.targets(train, labels), labels, seed)
 
 
 def _draw(
@@ -145,7 +100,7 @@ def _draw(
     thresholds: Mapping[str, float] | None = None,
 ) -> list[tuple[Any, str]]:
     """Return each sound's spectrogram, and what class it is said to be."""
-    said = _answers(logits, labels, 1, thresholds)
+    said = ONE.answers(logits, labels, 1, thresholds)
     truth = columns.get("label", [None] * len(said))
     return [
         (_spectra.picture(sound), _drawing.caption(each["label"], each["score"], right))
@@ -183,11 +138,11 @@ TASK = Task(
     lengths=_hearing.lengths,
     encode=_encode,
     build=_build,
-    targets=_targets,
-    score=_score,
-    report=_report,
+    targets=ONE.targets,
+    score=ONE.score,
+    report=ONE.report,
     floor=_floor,
-    answers=_answers,
+    answers=ONE.answers,
     usage=_usage,
     draw=_draw,
     probabilities="softmax",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from automl.plan import Scalar
 from automl.tasks import SEEING, VISION, Columns, Labels, Task, _numbers, _vision
 from automl.tasks._colours import NUMBER_DESCRIPTION
+from automl.tasks._judging import named
 from automl.tasks._layouts import undescribed
 from automl.tasks._metrics import REGRESSION
 
@@ -54,7 +55,7 @@ def _build(
 def _report(
     predicted: np.ndarray, targets: np.ndarray, columns: Columns, labels: Labels, seed: int
 ) -> SplitScore:
-    return _numbers.report(predicted, targets, _vision.named(columns), labels, seed)
+    return _numbers.report(predicted, targets, named(columns), labels, seed)
 
 
 def _floor(

@@ -13,6 +13,7 @@ from automl.errors import CandidateError, DataError
 from automl.plan import Scalar
 from automl.tasks import Columns, Labels, Malformed, Metric, Prepared, Role, Task, _chat, _vision
 from automl.tasks._chat import ASSISTANT, Message, Misfit
+from automl.tasks._judging import named
 from automl.tasks._text import IGNORED
 
 if TYPE_CHECKING:
@@ -279,7 +280,7 @@ def _report(
 ) -> SplitScore:
     from automl.tasks import _bits
 
-    return _bits.report(sums, _vision.named(columns), seed)
+    return _bits.report(sums, named(columns), seed)
 
 
 def _floor(

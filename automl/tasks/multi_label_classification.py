@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.plan import Scalar
 from automl.tasks import ENCODER, WEIGHTED, Columns, Labels, Role, Task, _weighting
+from automl.tasks._judging import SEVERAL
 from automl.tasks._metrics import SEVERAL_CLASSES
 from automl.tasks._text import (
     CLASS_COLUMNS,
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     import numpy as np
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from automl.jobs import SplitScore
 
 _USAGE = """\
 from transformers import pipeline
@@ -57,7 +57,7 @@ def _encode(
 ) -> dict[str, list[Any]]:
     encoded = encode_texts(columns, tokenizer, max_length)
     if "label" in columns:
-        encoded["labels"] = list(_targets(columns, labels).tolist())
+        encoded["labels"] = list(SEVERAL.targets(columns, labels).tolist())
     return encoded
 
 
@@ -69,44 +69,10 @@ def _build(
         path,
         hyperparameters,
         trust_remote_code,
-        num_labels=len(labels),
-        id2label=dict(enumerate(labels)),
-        label2id={label: index for index, label in enumerate(labels)},
-        problem_type="multi_label_classification",
+        **SEVERAL.head(labels),
     )
     _weighting.note(model, hyperparameters)
     return model
-
-
-def _targets(columns: Columns, labels: Labels) -> np.ndarray:
-    """Return 1 where a row has the class, float32 of shape (rows, classes)."""
-    from automl.tasks import _several_classes
-
-    return _several_classes.targets(columns["label"], labels)
-
-
-def _score(
-    logits: np.ndarray,
-    targets: np.ndarray,
-    labels: Labels,
-    thresholds: Mapping[str, float] | None = None,
-) -> dict[str, float]:
-    from automl.tasks import _several_classes
-
-    return _several_classes.score(logits, targets, labels, thresholds)
-
-
-def _report(
-    logits: np.ndarray,
-    targets: np.ndarray,
-    columns: Columns,
-    labels: Labels,
-    seed: int,
-    thresholds: Mapping[str, float] | None = None,
-) -> SplitScore:
-    from automl.tasks import _several_classes
-
-    return _several_classes.report(logits, targets, columns, labels, seed, thresholds)
 
 
 def _floor(
@@ -114,18 +80,7 @@ def _floor(
 ) -> dict[str, np.ndarray]:
     from automl.tasks import _tfidf
 
-    return _tfidf.log_odds(train, others, _targets(train, labels), seed, text_roles(train))
-
-
-def _answers(
-    logits: np.ndarray,
-    labels: Labels,
-    top: int,
-    thresholds: Mapping[str, float] | None = None,
-) -> list[dict[str, Any]]:
-    from automl.tasks import _several_classes
-
-    return _several_classes.answers(logits, labels, top, thresholds)
+    return _tfidf.log_odds(train, others, SEVERAL.targets(train, labels), seed, text_roles(train))
 
 
 def _usage(
@@ -154,11 +109,11 @@ TASK = Task(
     knobs=ENCODER | WEIGHTED | {"pooling"},
     encode=_encode,
     build=_build,
-    targets=_targets,
-    score=_score,
-    report=_report,
+    targets=SEVERAL.targets,
+    score=SEVERAL.score,
+    report=SEVERAL.report,
     floor=_floor,
-    answers=_answers,
+    answers=SEVERAL.answers,
     says=("labels", "scores"),
     usage=_usage,
     probabilities="sigmoid",

@@ -22,6 +22,7 @@ from automl.tasks import (
     _weighting,
 )
 from automl.tasks._colours import SEVERAL_DESCRIPTION
+from automl.tasks._judging import SEVERAL
 from automl.tasks._layouts import undescribed
 from automl.tasks._metrics import SEVERAL_CLASSES
 from automl.tasks._text import CLASS_COLUMNS
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     import numpy as np
     from transformers import PreTrainedModel
 
-    from automl.jobs import SplitScore
 
 _USAGE = """\
 from transformers import pipeline
@@ -56,7 +56,7 @@ def _encode(columns: Columns, processor: Any, max_length: int, labels: Labels) -
     """
     encoded: dict[str, Any] = {"pixels": _vision.pixels(columns["image"], processor)}
     if "label" in columns:
-        encoded["labels"] = list(_targets(columns, labels).tolist())
+        encoded["labels"] = list(SEVERAL.targets(columns, labels).tolist())
     return encoded
 
 
@@ -68,45 +68,10 @@ def _build(
         path,
         hyperparameters,
         trust_remote_code,
-        num_labels=len(labels),
-        id2label=dict(enumerate(labels)),
-        label2id={label: index for index, label in enumerate(labels)},
-        problem_type="multi_label_classification",
+        **SEVERAL.head(labels),
     )
     _weighting.note(model, hyperparameters)
     return model
-
-
-def _targets(columns: Columns, labels: Labels) -> np.ndarray:
-    """Return 1 where a row has the class, float32 of shape (rows, classes)."""
-    from automl.tasks import _several_classes
-
-    return _several_classes.targets(columns["label"], labels)
-
-
-def _score(
-    logits: np.ndarray,
-    targets: np.ndarray,
-    labels: Labels,
-    thresholds: Mapping[str, float] | None = None,
-) -> dict[str, float]:
-    from automl.tasks import _several_classes
-
-    return _several_classes.score(logits, targets, labels, thresholds)
-
-
-def _report(
-    logits: np.ndarray,
-    targets: np.ndarray,
-    columns: Columns,
-    labels: Labels,
-    seed: int,
-    thresholds: Mapping[str, float] | None = None,
-) -> SplitScore:
-    from automl.tasks import _several_classes
-
-    shown = _vision.named(columns)
-    return _several_classes.report(logits, targets, shown, labels, seed, thresholds)
 
 
 def _floor(
@@ -115,18 +80,7 @@ def _floor(
     """Return log-odds by split of ``floor_description``, trained on ``train``."""
     from automl.tasks import _colours
 
-    return _colours.log_odds(train, others, _targets(train, labels), seed)
-
-
-def _answers(
-    logits: np.ndarray,
-    labels: Labels,
-    top: int,
-    thresholds: Mapping[str, float] | None = None,
-) -> list[dict[str, Any]]:
-    from automl.tasks import _several_classes
-
-    return _several_classes.answers(logits, labels, top, thresholds)
+    return _colours.log_odds(train, others, SEVERAL.targets(train, labels), seed)
 
 
 def _usage(
@@ -157,11 +111,11 @@ TASK = Task(
     lengths=_vision.lengths,
     encode=_encode,
     build=_build,
-    targets=_targets,
-    score=_score,
-    report=_report,
+    targets=SEVERAL.targets,
+    score=SEVERAL.score,
+    report=SEVERAL.report,
     floor=_floor,
-    answers=_answers,
+    answers=SEVERAL.answers,
     says=("labels", "scores"),
     usage=_usage,
     probabilities="sigmoid",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from automl.tasks import Columns, Labels, Metric, Role, Task, _boxes, _detecting, _vision
 from automl.tasks._anchors import DESCRIPTION
 from automl.tasks._box_files import pictures_with_boxes
+from automl.tasks._judging import named
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,7 +104,7 @@ def _examples(
         np.add.at(shown, each.rows, each.shown)
     missed, made_up = there - hits, shown - hits
     worst = np.argsort(-(missed + made_up), kind="stable")[:_EXAMPLES]
-    names = _vision.named(columns)["image"]
+    names = named(columns)["image"]
     return tuple(
         {
             "image": names[row],

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from automl.tasks import SEEING, Columns, Labels, Metric, Role, Task, _masks, _segmenting, _vision
+from automl.tasks._judging import named
 from automl.tasks._mask_files import pictures_with_masks
 from automl.tasks._pixels import DESCRIPTION
 
@@ -47,7 +48,7 @@ def _report(
 ) -> SplitScore:
     from automl.tasks import _maps
 
-    names = _vision.named(columns)["image"]
+    names = named(columns)["image"]
     return _maps.report(predictions, targets, names, labels, seed)
 
 

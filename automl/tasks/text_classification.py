@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.plan import Scalar
 from automl.tasks import CLASSIFIER, WEIGHTED, Columns, Labels, Role, Task, _weighting
+from automl.tasks._judging import ONE
 from automl.tasks._metrics import CLASSIFICATION
 from automl.tasks._text import (
     CLASS_COLUMNS,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     import numpy as np
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-    from automl.jobs import SplitScore
 
 _USAGE = """\
 from transformers import pipeline
@@ -78,44 +78,10 @@ def _build(
         path,
         hyperparameters,
         trust_remote_code,
-        num_labels=len(labels),
-        id2label=dict(enumerate(labels)),
-        label2id={label: index for index, label in enumerate(labels)},
-        problem_type="single_label_classification",
+        **ONE.head(labels),
     )
     _weighting.note(model, hyperparameters)
     return model
-
-
-def _targets(columns: Columns, labels: Labels) -> np.ndarray:
-    """Return the rows' class indices, int64."""
-    import numpy as np
-
-    return np.asarray(indices(columns["label"], labels), dtype=np.int64)
-
-
-def _score(
-    logits: np.ndarray,
-    targets: np.ndarray,
-    labels: Labels,
-    thresholds: Mapping[str, float] | None = None,
-) -> dict[str, float]:
-    from automl.tasks import _classes
-
-    return _classes.score(logits, targets, labels, thresholds)
-
-
-def _report(
-    logits: np.ndarray,
-    targets: np.ndarray,
-    columns: Columns,
-    labels: Labels,
-    seed: int,
-    thresholds: Mapping[str, float] | None = None,
-) -> SplitScore:
-    from automl.tasks import _classes
-
-    return _classes.report(logits, targets, columns, labels, seed, thresholds)
 
 
 def _floor(
@@ -123,17 +89,6 @@ def _floor(
 ) -> dict[str, np.ndarray]:
     """Return log-probabilities by split of ``floor_description``, trained on ``train``."""
     return log_probabilities(train, others, labels, seed, text_roles(train))
-
-
-def _answers(
-    logits: np.ndarray,
-    labels: Labels,
-    top: int,
-    thresholds: Mapping[str, float] | None = None,
-) -> list[dict[str, Any]]:
-    from automl.tasks import _classes
-
-    return _classes.answers(logits, labels, top, thresholds)
 
 
 def _usage(
@@ -160,11 +115,11 @@ TASK = Task(
     lists="multi-label-classification",
     encode=_encode,
     build=_build,
-    targets=_targets,
-    score=_score,
-    report=_report,
+    targets=ONE.targets,
+    score=ONE.score,
+    report=ONE.report,
     floor=_floor,
-    answers=_answers,
+    answers=ONE.answers,
     usage=_usage,
     probabilities="softmax",
     loss=_weighting.cross_entropy,
