@@ -142,7 +142,8 @@ def look(split: str, table: pa.Table, roles: Sequence[Role], most_bad: float) ->
     notes = []
     if bad:
         shown = listed(bad.values(), 5)
-        notes.append(f"{split}: {len(bad)} of {table.num_rows} rows are left out: {shown}")
+        are = "is" if len(bad) == 1 else "are"
+        notes.append(f"{split}: {len(bad)} of {table.num_rows} rows {are} left out: {shown}")
     kept = table.take(integers(row for row in range(table.num_rows) if row not in bad))
     if kept.num_rows == 0:
         raise refused(f"{split} has no row whose files can be read")
@@ -185,7 +186,7 @@ def _remarks(
             if note := seen[path].note:
                 by_note.setdefault(note, []).append(Path(path).name)
     return [
-        f"{split}: {len(names)} files {note}: {listed(names, 5)}"
+        f"{split}: {len(names)} {note} file{'s' * (len(names) > 1)}: {listed(names, 5)}"
         for note, names in sorted(by_note.items())
     ]
 
@@ -237,9 +238,7 @@ def _image(path: str) -> Seen:
 
 def _audio(path: str) -> Seen:
     found = _sounds.looked_at(path)
-    return Seen(
-        _digest(path), found.fault, None if found.fault or not found.silent else "are silent"
-    )
+    return Seen(_digest(path), found.fault, None if found.fault or not found.silent else "silent")
 
 
 def _whole(look: Callable[[str], Seen]) -> Callable[[str], Seen]:

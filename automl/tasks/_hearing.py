@@ -12,6 +12,7 @@ from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from automl import machine
 from automl.errors import CandidateError, DataError
 from automl.plan import Scalar
 from automl.tasks import Role
@@ -218,14 +219,13 @@ def samples(sources: Sequence[Any], ears: Ears, frames: int, more: int = 0) -> l
     ``sources`` are paths, bytes or arrays of samples at that rate. Raises DataError naming a file
     that can't be read, or that is shorter than what a model looks at at once.
     """
-    import os
     from concurrent.futures import ThreadPoolExecutor
 
     def one(source: Any) -> np.ndarray:
         return _whole(heard(source, ears.rate)[: frames * STEP + more])
 
     # libsndfile lets go of the interpreter's lock while it decodes.
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(machine.cores()) as pool:
         return list(pool.map(one, sources))
 
 

@@ -23,8 +23,8 @@ def by_class(paths: Sequence[str], suffixes: Sequence[str], role: str) -> dict[s
     if loose:
         raise DataError(
             Problem(
-                f"{loose[0]} and {len(loose) - 1} other files lie in no folder that names their "
-                "class",
+                f"{len(loose)} of {len(files)} files lie in no folder that names their class, e.g. "
+                f"{loose[0]}",
                 hint="one folder a class: train/cat/1.jpg; or a metadata.csv with file_name, label",
             )
         )

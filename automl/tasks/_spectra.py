@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from automl import machine
 from automl.tasks import _hearing
 
 if TYPE_CHECKING:
@@ -22,12 +23,11 @@ SHOWN = (240, 120)
 
 def statistics(sources: Sequence[Any]) -> np.ndarray:
     """Return float32 of shape (sounds, 4 * BANDS): means and deviations, then of the changes."""
-    import os
     from concurrent.futures import ThreadPoolExecutor
 
     import numpy as np
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(machine.cores()) as pool:
         return np.stack(list(pool.map(_of, sources)))
 
 

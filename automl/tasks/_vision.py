@@ -12,6 +12,7 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
+from automl import machine
 from automl.errors import CandidateError, DataError
 from automl.plan import Scalar
 from automl.tasks import Role, _weighting
@@ -101,14 +102,13 @@ def pixels(sources: Sequence[Any], processor: Any) -> list[np.ndarray]:
     ``sources`` are paths, bytes or Pillow images. Raises DataError naming a file that can't be
     read.
     """
-    import os
     from concurrent.futures import ThreadPoolExecutor
 
     def one(source: Any) -> np.ndarray:
         return cut(opened(source), processor)
 
     # Pillow lets go of the interpreter's lock while it decodes.
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(machine.cores()) as pool:
         return list(pool.map(one, sources))
 
 

@@ -120,7 +120,7 @@ def test_a_cut_file_and_silence_are_named(tmp_path):
         load(tmp_path, bad_files=0.0)
     loaded = load(tmp_path, bad_files=0.1)
     assert sum(loaded.plan.rows.values()) == ROWS - 1
-    assert any("1 files are silent: 5.wav" in note for note in loaded.plan.warnings)
+    assert any("1 silent file: 5.wav" in note for note in loaded.plan.warnings)
 
 
 def test_transcriptions_without_words_or_with_too_many_are_named(tmp_path):
