@@ -89,6 +89,9 @@ def _content(tokenizer: PreTrainedTokenizerBase) -> str:
     """Return a hash of what the tokenizer does, wherever it was loaded from."""
     if not hasattr(tokenizer, "get_vocab"):  # a processor of pictures or sounds
         content = {"class": type(tokenizer).__name__, **tokenizer.to_dict()}
+        content["template"] = getattr(tokenizer, "chat_template", None)
+        if getattr(tokenizer, "tokenizer", None) is not None:
+            content["tokenizer"] = _content(tokenizer.tokenizer)
         text = json.dumps(content, sort_keys=True, default=str)
         return hashlib.blake2b(text.encode()).hexdigest()
     backend = getattr(tokenizer, "backend_tokenizer", None)

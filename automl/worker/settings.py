@@ -42,7 +42,7 @@ def loaders(spec: TrialSpec) -> int:
     """
     if not spec.devices or tasks.get(spec.task).chunk is None:
         return 0
-    return min(MOST_LOADERS, spec.threads // spec.processes - 1)
+    return max(0, min(MOST_LOADERS, spec.threads - 1))
 
 
 def training_arguments(trial: TrialDir, spec: TrialSpec, paced: Pace) -> TrainingArguments:

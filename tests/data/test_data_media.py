@@ -185,9 +185,7 @@ def test_a_missing_file_is_named_with_the_row_that_names_it(tmp_path):
 
 def test_pictures_in_no_folder_have_no_class(tmp_path):
     picture(tmp_path / "photos" / "1.png", 1, 1)
-    with pytest.raises(
-        DataError, match=r"1 of 1 files lie in no folder .* e\.g\. 1\.png"
-    ):
+    with pytest.raises(DataError, match=r"1 of 1 files lie in no folder .* e\.g\. 1\.png"):
         load(tmp_path, TASK, train="photos")
 
 

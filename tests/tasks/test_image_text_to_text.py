@@ -10,7 +10,7 @@ import pytest
 from automl.errors import CandidateError, DataError
 from automl.tasks import _vision
 from automl.tasks.image_text_to_text import TASK
-from automl.worker import store
+from automl.worker import cache, store
 from tests.tasks import bundles
 from tests.tasks.rehearsal import load, rehearse
 from tests.tasks.sampled.image_text_to_text import NAMES, SAMPLE, model
@@ -58,6 +58,18 @@ def test_tokens_of_the_picture_count(processor):
     encoded = TASK.encode(SAMPLE.columns, processor, 64, ())
     batch = TASK.collator(processor)([store.rows(encoded)[0]])
     assert TASK.lengths(encoded)[0] == batch["input_ids"].shape[1]
+
+
+def test_rows_encoded_for_another_template_or_tokenizer_are_other_rows(folder):
+    keys = set()
+    for change in ("nothing", "template", "words"):
+        processor = TASK.processor(str(folder), False)
+        if change == "template":
+            processor.chat_template += " "
+        if change == "words":
+            processor.tokenizer.add_tokens(["colours"])
+        keys.add(cache._content(processor))
+    assert len(keys) == 3
 
 
 def test_rows_that_are_none_are_named(tmp_path):

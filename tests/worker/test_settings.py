@@ -49,3 +49,20 @@ def test_what_is_not_known_is_refused(arguments, wrong):
 
 def test_adamw_is_fused(arguments):
     assert arguments().optim == "adamw_torch_fused"
+
+
+@pytest.mark.parametrize(
+    ("task", "devices", "threads", "loaders"),
+    [
+        ("text-classification", ("GPU-1",), 8, 0),
+        ("image-classification", (), 8, 0),
+        ("image-classification", ("GPU-1",), 1, 0),
+        ("image-classification", ("GPU-1",), 5, 4),
+        ("audio-classification", ("GPU-1",), 64, settings.MOST_LOADERS),
+    ],
+)
+def test_processes_that_prepare_rows_are_spare_threads_of_a_gpu(
+    bench, task, devices, threads, loaders
+):
+    spec = replace(bench.spec, task=task, devices=devices, threads=threads, processes=2)
+    assert settings.loaders(spec) == loaders
