@@ -210,7 +210,7 @@ def _frame(height: int, width: int, settings: Augmenting, generator: np.random.G
     box = (0, 0, width, height)
     if settings.crop < 1:
         share = generator.uniform(settings.crop, 1)
-        most = min(math.log(STRETCH), -math.log(share))
+        most = max(0.0, min(math.log(STRETCH), -math.log(share)))  # of a whole frame no -0.0
         aspect = math.exp(generator.uniform(-most, most))
         wide = max(1, min(width, round(width * math.sqrt(share * aspect))))
         high = max(1, min(height, round(height * math.sqrt(share / aspect))))

@@ -49,17 +49,9 @@ def log_probabilities(
     ``targets`` are the train rows' class indices. A class that train has not has the least there
     is.
     """
-    import numpy as np
+    from automl.tasks import _floors
 
-    model = _regression(seed)
-    model.fit(histograms(train["image"]), targets)
-    known = model.classes_
-    found = {}
-    for name, columns in others.items():
-        said = np.full((len(columns["image"]), len(labels)), -30.0, dtype=np.float32)
-        said[:, known] = np.maximum(model.predict_log_proba(histograms(columns["image"])), -30.0)
-        found[name] = said
-    return found
+    return _floors.log_probabilities(*_of(train, others), targets, labels, seed)
 
 
 def log_odds(
@@ -72,9 +64,10 @@ def log_odds(
 
     ``targets`` are 1 where a train row has the class, of shape (rows, classes).
     """
-    from automl.tasks import _per_class
+    from automl.tasks import _floors
 
-    return _per_class.log_odds(lambda: _regression(seed), *_of(train, others), targets)
+    known, rest = _of(train, others)
+    return _floors.log_odds(lambda: _floors.regression(seed), known, rest, targets)
 
 
 def numbers(
@@ -101,14 +94,3 @@ def _of(
 ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     rest = {name: histograms(columns["image"]) for name, columns in others.items()}
     return histograms(train["image"]), rest
-
-
-def _regression(seed: int) -> Any:
-    """Return a logistic regression on counts brought to one scale."""
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return make_pipeline(
-        StandardScaler(), LogisticRegression(C=1.0, max_iter=1000, random_state=seed)
-    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -217,7 +217,7 @@ class Collator:
         pixels = row["pixels"]
         classes = np.asarray(row.get(_CLASSES, ()), dtype=np.int64)
         corners = np.asarray(row.get(_BOXES, ()), dtype=np.float32).reshape(-1, 4)
-        settings = None if self.hyperparameters is None else _settings(self.hyperparameters)
+        settings = _vision.still_settings(self.hyperparameters)
         if settings is None or self.seed is None:
             return pixels, classes, corners
         from automl.tasks import _augmenting
@@ -227,16 +227,6 @@ class Collator:
         whole = np.asarray([width, height, width, height], dtype=np.float32)
         moved, found, kept = _augmenting.moved_boxes(pixels, corners * whole, settings, generator)
         return _augmenting.restyled(moved, settings, generator), classes[kept], found / whole
-
-
-def _settings(hyperparameters: Mapping[str, Scalar]) -> Any:
-    """Return how pictures change. RandAugment's operations would move objects off their boxes:
-    where it is asked for, colours change twice as much instead.
-    """
-    found = _vision.settings(hyperparameters)
-    if found is None or found.policy == "none":
-        return found
-    return replace(found, policy="none", colour=min(1.0, 2 * found.colour))
 
 
 def collator(processor: Any) -> Collator:

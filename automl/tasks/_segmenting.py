@@ -7,7 +7,7 @@ as pipelines take it to be. Knows no metric.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
@@ -154,7 +154,7 @@ class Collator:
 
     def _augmented(self, row: Mapping[str, Any]) -> tuple[Any, Any]:
         pixels, mask = row["pixels"], row.get("labels")
-        found = None if self.hyperparameters is None else _settings(self.hyperparameters)
+        found = _vision.still_settings(self.hyperparameters)
         if found is None or self.seed is None or mask is None:
             return pixels, mask
         from automl.tasks import _augmenting
@@ -162,16 +162,6 @@ class Collator:
         generator = _augmenting.generator(self.seed, self.epoch, crc32(pixels.tobytes()))
         moved, mask = _augmenting.moved_mask(pixels, mask, found, generator)
         return _augmenting.restyled(moved, found, generator), mask
-
-
-def _settings(hyperparameters: Mapping[str, Scalar]) -> Any:
-    """Return how pictures change. RandAugment's operations would move what is there off its mask:
-    where it is asked for, colours change twice as much instead.
-    """
-    found = _vision.settings(hyperparameters)
-    if found is None or found.policy == "none":
-        return found
-    return replace(found, policy="none", colour=min(1.0, 2 * found.colour))
 
 
 def collator(processor: Any) -> Collator:

@@ -54,22 +54,10 @@ def log_probabilities(
     ``targets`` are the train rows' class indices. A class that train has not has the least there
     is.
     """
-    import numpy as np
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from automl.tasks import _floors
 
-    model = make_pipeline(
-        StandardScaler(), LogisticRegression(C=1.0, max_iter=1000, random_state=seed)
-    )
-    model.fit(statistics(train["audio"]), targets)
-    known = model.classes_
-    found = {}
-    for name, columns in others.items():
-        said = np.full((len(columns["audio"]), len(labels)), -30.0, dtype=np.float32)
-        said[:, known] = np.maximum(model.predict_log_proba(statistics(columns["audio"])), -30.0)
-        found[name] = said
-    return found
+    rest = {name: statistics(columns["audio"]) for name, columns in others.items()}
+    return _floors.log_probabilities(statistics(train["audio"]), rest, targets, labels, seed)
 
 
 def nearest(

@@ -72,14 +72,14 @@ def log_odds(
     """
     from sklearn.linear_model import LogisticRegression
 
-    from automl.tasks import _per_class
+    from automl.tasks import _floors
 
     def regression() -> Any:
         return LogisticRegression(
             C=INVERSE_REGULARISATION, max_iter=200, tol=1e-3, random_state=seed
         )
 
-    return _per_class.log_odds(regression, *_features(train, others, roles), targets)
+    return _floors.log_odds(regression, *_features(train, others, roles), targets)
 
 
 def numbers(

@@ -7,7 +7,7 @@ in the batch. Heavy libraries are imported inside. Knows no class names and no m
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
@@ -244,6 +244,18 @@ def settings(hyperparameters: Mapping[str, Scalar]) -> Any:
         magnitude=int(hyperparameters.get("magnitude", 5)),
         erase=0.0,
     )
+
+
+def still_settings(hyperparameters: Mapping[str, Scalar] | None) -> Any:
+    """Return the same where things in pictures have places: boxes, or a mask.
+
+    RandAugment's operations would move them off these: where it is asked for, colours change twice
+    as much instead.
+    """
+    found = None if hyperparameters is None else settings(hyperparameters)
+    if found is None or found.policy == "none":
+        return found
+    return replace(found, policy="none", colour=min(1.0, 2 * found.colour))
 
 
 def collator(processor: Any) -> Collator:

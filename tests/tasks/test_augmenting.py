@@ -364,3 +364,10 @@ def test_masks_follow_from_the_row_and_leave_the_input_alone():
     np.testing.assert_array_equal(features, before)
     none = _sound_augmenting.spec_masks(features, generator(0, 0, 0), time_masks=0, mel_masks=0)
     np.testing.assert_array_equal(none, features)
+
+
+def test_a_crop_that_keeps_all_but_a_rounding_keeps_all():
+    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    for row in range(20):
+        found = augmented(pixels, Augmenting(crop=0.9999999999999999), generator(0, 0, row))
+        assert (found == pixels).all()

@@ -162,9 +162,9 @@ def test_flipped_pictures_take_their_boxes_along_and_follow_from_seed_and_epoch(
 
 
 def test_randaugment_leaves_objects_under_their_boxes():
-    found = _detecting._settings({"augmentation": "randaugment", "flip": True})
+    found = _vision.still_settings({"augmentation": "randaugment", "flip": True})
     assert (found.policy, found.colour, found.flip) == ("none", 0.4, True)
-    assert _detecting._settings({"augmentation": "none"}) is None
+    assert _vision.still_settings({"augmentation": "none"}) is None
 
 
 @pytest.mark.parametrize("made", ["yolos"], indirect=True)
