@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from automl import tasks
-from automl.data import columns, doctor, forms, labels, media, nested, relabelling, sources, splits
+from automl.data import classes, columns, doctor, forms, media, nested, relabelling, sources, splits
 from automl.data.arrays import integers, strings
 from automl.data.fingerprint import fingerprint, row_hashes, split_hash
 from automl.data.part import GROUP, SOURCE, Part, Reading, listed, refused
@@ -67,10 +66,10 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
     roles = [role for role in task.roles if role.name in given["train"].column_names]
     found = {role.name: found[role.name] for role in roles if role.name in found}
     task = tasks.narrowed(task, [role.name for role in roles])
-    _check_labels(loaded, roles, found, given, reads)
+    classes.check_labels(loaded, roles, found, given, _parts(reads, "train"))
     divided, notes = _divide(loaded, task, roles, given, digests)
     _refuse_few(loaded, divided["train"].num_rows)
-    _check_said(loaded, task, divided)
+    classes.check_said(loaded, task, divided)
     contents = {s: media.told_apart(t, roles, digests) for s, t in divided.items()}
     hashes = {s: row_hashes(t, [r.name for r in roles]) for s, t in contents.items()}
     ordered = {split: _ordered(table, hashes[split]) for split, table in divided.items()}
@@ -81,7 +80,7 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
         *left_out,
         *prepared,
         *notes,
-        *_unused_note(roles, found, divided["train"], reads),
+        *classes.unused_note(roles, found, divided["train"], _parts(reads, "train")),
         *doctor.doubts(contents, roles),
         *doctor.imbalance(ordered["train"], roles),
     ]
@@ -90,7 +89,7 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
     plan = DataPlan(
         sources=tuple(_source(read) for read in reads),
         columns=found,
-        labels=_labels(task, roles, found, divided["train"], reads),
+        labels=classes.in_order(task, roles, found, divided["train"], _parts(reads, "train")),
         rows={split: table.num_rows for split, table in tables.items()},
         fingerprint=fingerprint(one for many in hashes.values() for one in many),
         split=_rule(loaded, roles, found, split_hash(hashes)),
@@ -129,7 +128,7 @@ def _read_all(loaded: LoadedRecipe, task: Task) -> list[_Read]:
     problems: list[Problem] = []
     for split, reference, location in _references(loaded):
         try:
-            with _placed(loaded, location):
+            with classes.placed(loaded, location):
                 reading = sources.read(reference, loaded.folder, split, task)
                 published = loaded.reference(location, reference)
                 parts = tuple(
@@ -146,18 +145,6 @@ def _read_all(loaded: LoadedRecipe, task: Task) -> list[_Read]:
     return reads
 
 
-@contextmanager
-def _placed(loaded: LoadedRecipe, location: Location) -> Iterator[None]:
-    """Give problems raised inside, where they have no place yet, the place of ``location``."""
-    try:
-        yield
-    except DataError as error:
-        place = loaded.place(location)
-        raise DataError(
-            replace(problem, place=problem.place or place) for problem in error.problems
-        ) from error
-
-
 def _columns(
     loaded: LoadedRecipe, task: Task, reads: Sequence[_Read]
 ) -> tuple[Task, dict[str, str]]:
@@ -167,7 +154,7 @@ def _columns(
         task = tasks.get(task.lists)
         found = columns.resolve(loaded, task.roles, _parts(reads, "train"))
     group = loaded.recipe.data.group_by
-    with _placed(loaded, ("data",)):
+    with classes.placed(loaded, ("data",)):
         # All splits at once: a column's type must agree between them too.
         problems = columns.require([p for r in reads for p in r.reading.parts], found)
         if group is not None:
@@ -179,7 +166,7 @@ def _columns(
 
 def _holds_lists(task: Task, found: Mapping[str, str], parts: Sequence[Part]) -> bool:
     """Return whether a row has several classes where the task expects one."""
-    role = _class_role(task.roles)
+    role = classes.class_role(task.roles)
     held = [part.table for part in parts if role and found[role] in part.table.column_names]
     return any(nested.is_list(table[found[role]].type) for table in held if role)
 
@@ -200,7 +187,7 @@ def _select_all(
     names = loaded.recipe.data.labels
     for split in dict.fromkeys(read.split for read in reads):
         try:
-            with _placed(loaded, ("data", split)):
+            with classes.placed(loaded, ("data", split)):
                 parts = _parts(reads, split)
                 chosen = select(parts, roles, found, _group_of(loaded, parts), names)
                 if chosen.table.num_rows == 0:
@@ -211,7 +198,7 @@ def _select_all(
                 renamed += chosen.renamed
         except DataError as error:
             problems.extend(error.problems)
-    problems = problems or _names_of_nothing(loaded, roles, tables, renamed)
+    problems = problems or classes.names_of_nothing(loaded, roles, tables, renamed)
     if problems:
         raise DataError(problems)
     return tables, dropped, list(relabelling.notes(names, renamed, left_out))
@@ -227,7 +214,7 @@ def _look_all(
     problems: list[Problem] = []
     for split, table in given.items():
         try:
-            with _placed(loaded, ("data", split)):
+            with classes.placed(loaded, ("data", split)):
                 looked = media.look(split, table, roles, loaded.recipe.data.bad_files)
         except DataError as error:
             problems.extend(error.problems)
@@ -240,94 +227,10 @@ def _look_all(
     return tables, digests, notes
 
 
-def _names_of_nothing(
-    loaded: LoadedRecipe,
-    roles: Sequence[Role],
-    tables: Mapping[str, pa.Table],
-    renamed: Counter[str],
-) -> list[Problem]:
-    """Return a problem for each class of ``data.labels`` that no row has."""
-    idle = [name for name in loaded.recipe.data.labels if name and not renamed[name]]
-    if not idle:
-        return []
-    role = _class_role(roles) or _classes_role(roles)
-    if role is None:
-        place = ("data", "labels")
-        return [loaded.problem(place, "the task has no classes", hint="remove data.labels")]
-    several = _class_role(roles) is None
-    each = (nested.exploded(table, role) if several else table for table in tables.values())
-    known = tuple(sorted({name for table in each for name in table[role].unique().to_pylist()}))
-    return [
-        loaded.problem(("data", "labels", name), f"no row has the class {name!r}",
-                       value=name, known=known)
-        for name in idle
-    ]  # fmt: skip
-
-
 def _group_of(loaded: LoadedRecipe, parts: Sequence[Part]) -> str | None:
     """Return the grouping column where the rows have it; only train must."""
     group = loaded.recipe.data.group_by
     return group if all(group in part.table.column_names for part in parts) else None
-
-
-def _class_role(roles: Sequence[Role]) -> str | None:
-    return next((role.name for role in roles if role.kind == "class"), None)
-
-
-def _classes_role(roles: Sequence[Role]) -> str | None:
-    return next((role.name for role in roles if role.kind == "classes"), None)
-
-
-def _check_labels(
-    loaded: LoadedRecipe,
-    roles: Sequence[Role],
-    found: Mapping[str, str],
-    given: Mapping[str, pa.Table],
-    reads: Sequence[_Read],
-) -> None:
-    role = _class_role(roles) or _classes_role(roles)
-    if role is None:
-        return
-    column = found.get(role, role)
-    if _class_role(roles) is None:
-        given = {split: nested.exploded(table, role, SOURCE) for split, table in given.items()}
-    meant = [name for name in loaded.recipe.data.labels.values() if name is not None]
-    problems = labels.misspelled(given.values(), role, column, meant)
-    problems += labels.unlike_classes(given["train"], role, column)
-    if not problems:
-        known = labels.class_order(given["train"], role, column, _parts(reads, "train"))
-        problems = labels.unseen(known, given, role, column)
-    if problems:
-        with _placed(loaded, ("data", "columns", role)):
-            raise DataError(problems)
-
-
-def _check_said(loaded: LoadedRecipe, task: Task, tables: Mapping[str, pa.Table]) -> None:
-    """Raise DataError where rows of another split hold classes that train's rows do not."""
-    if task.classes is None:
-        return
-    held = {split: table.to_pydict() for split, table in tables.items()}
-    known = set(task.classes(held["train"]))
-    if not known:
-        message = "no train row holds any class: there is nothing to learn"
-        raise DataError(loaded.problem(("data", "train"), message))
-    known.update(task.unmarked)
-    problems = []
-    for split, rows in held.items():
-        if foreign := sorted(set(task.classes(rows)) - known):
-            where = [
-                place
-                for row, place in enumerate(rows[SOURCE])
-                if set(task.classes({k: v[row : row + 1] for k, v in rows.items()})) - known
-            ]
-            message = (
-                f"{split} has classes that train has not: {listed(map(repr, foreign))}, in "
-                f"{len(where)} rows: {listed(where, 5)}"
-            )
-            hint = f"add rows of them to train, or remove them from {split}"
-            problems.append(loaded.problem(("data", split), message, hint=hint))
-    if problems:
-        raise DataError(problems)
 
 
 def _divide(
@@ -342,17 +245,17 @@ def _divide(
     if not shares:
         return {split: given[split] for split in SPLITS}, ()
     train = given["train"]
-    role = _class_role(roles)
+    role = classes.class_role(roles)
     compared = [role for role in roles if role.name == task.together]
     compared = compared or [role for role in roles if not role.is_target]
     shown = media.told_apart(train, compared, digests)
     texts = [nested.readable(shown, role) for role in compared]
     keys = ["\0".join(map(splits.same_text, row)) for row in zip(*texts, strict=True)]
-    classes = train[role].to_pylist() if role else None
+    single = train[role].to_pylist() if role else None
     groups = train[GROUP].to_pylist() if loaded.recipe.data.group_by else None
-    lists = _classes_role(roles)
+    lists = classes.classes_role(roles)
     several = train[lists].to_pylist() if lists else None
-    division = splits.divide(keys, classes, groups, shares, loaded.recipe.data.seed, several)
+    division = splits.divide(keys, single, groups, shares, loaded.recipe.data.seed, several)
     for split in shares:
         if split not in division.sides:
             raise DataError(_empty_share(loaded, split, train.num_rows))
@@ -388,37 +291,11 @@ def _public(table: pa.Table) -> pa.Table:
     return table.drop_columns([GROUP]) if GROUP in table.column_names else table
 
 
-def _labels(
-    task: Task,
-    roles: Sequence[Role],
-    found: Mapping[str, str],
-    train: pa.Table,
-    reads: Sequence[_Read],
-) -> tuple[str, ...]:
-    """Return the classes of the model's outputs, in their order."""
-    if task.classes is not None:
-        return task.classes(train.to_pydict())
-    role = _classes_role(roles)
-    if role is None:
-        return _classes(roles, found, train, reads)
-    each = nested.exploded(train, role)
-    return labels.class_order(each, role, found.get(role, role), _parts(reads, "train"))
-
-
-def _classes(
-    roles: Sequence[Role], found: Mapping[str, str], train: pa.Table, reads: Sequence[_Read]
-) -> tuple[str, ...]:
-    role = _class_role(roles)
-    if role is None:
-        return ()
-    return labels.class_order(train, role, found[role], _parts(reads, "train"))
-
-
 def _rule(
     loaded: LoadedRecipe, roles: Sequence[Role], found: Mapping[str, str], hash: str
 ) -> SplitRule:
     data, shares = loaded.recipe.data, _shares(loaded)
-    role = _class_role(roles) or _classes_role(roles)
+    role = classes.class_role(roles) or classes.classes_role(roles)
     return SplitRule(
         seed=data.seed,
         validation_share=shares.get("validation"),
@@ -435,14 +312,3 @@ def _source(read: _Read) -> Source:
 
 def _dropped_note(dropped: Sequence[str]) -> list[str]:
     return [f"{len(dropped)} rows without text were left out: {listed(dropped)}"] * bool(dropped)
-
-
-def _unused_note(
-    roles: Sequence[Role], found: Mapping[str, str], train: pa.Table, reads: Sequence[_Read]
-) -> list[str]:
-    role = _class_role(roles)
-    if role is None:
-        return []
-    known = _classes(roles, found, train, reads)
-    unused = labels.unused_classes(known, found[role], _parts(reads, "train"))
-    return [f"{len(unused)} declared classes have no train row: {listed(unused)}"] * bool(unused)
