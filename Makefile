@@ -23,6 +23,8 @@ endif
 BIN = $(if $(wildcard $(VENV)/bin/automl),$(VENV)/bin/)
 PIP = $(VENV)/bin/python -m pip --disable-pip-version-check
 INSTALL = $(PIP) install --quiet --constraint $(VENV)/torch.txt
+# Tests wait for processes of their own: one more of them than cores keeps the cores at work.
+WORKERS ?= $(shell $(PYTHON) -c "import os; print(min(4, (os.cpu_count() or 1) + 1))")
 RECIPES = $(shell find recipes -name '*.yaml' -not -path '*/runs/*')
 
 # Busy-waiting OpenMP threads make each other 20 times slower on a shared machine.
@@ -59,7 +61,7 @@ check:
 	$(BIN)mypy
 	$(BIN)lint-imports
 	$(BIN)automl fmt --check $(RECIPES)
-	$(BIN)pytest -n auto --maxprocesses 4 --dist worksteal
+	$(BIN)pytest -n $(WORKERS) --dist worksteal
 
 fast:
 	$(BIN)pytest -m "not slow"
