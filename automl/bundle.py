@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
+from automl.errors import InputError, Problem
 from automl.jobs import Calibration, Interval, Thresholds
 from automl.plan import Direction
+from automl.rundir import RunDir
 
 INFO = "automl.json"
 
@@ -19,6 +22,8 @@ class Check:
     expression: str
     actual: float | None
     passed: bool
+    detail: str = ""
+    """What else is to be said of it: the difference to an earlier bundle, with its interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +77,23 @@ class BundleInfo:
     """Test metrics of the base model as it came, where the task can be done with it."""
     schema: Literal["automl/bundle"] = "automl/bundle"
     version: int = 1
+
+
+def find_bundle(path: Path) -> Path:
+    """Return the bundle at ``path``, or the one of the run folder at ``path``; absolute.
+
+    Raises InputError where neither lies there.
+    """
+    folder = path.expanduser().absolute()
+    if (folder / INFO).is_file():
+        return folder
+    run = RunDir.at(folder)
+    if (run.bundle / INFO).is_file():
+        return run.bundle
+    if run.plan.is_file():
+        hint = "`automl run` its recipe to the end, or `automl export` the best trial so far"
+        raise InputError(Problem(f"the run in {path} has no bundle yet", hint=hint))
+    if not folder.is_dir():
+        raise InputError(Problem(f"{path} is not a folder", hint="name a bundle or a run folder"))
+    hint = "a bundle is what `automl run` writes to runs/<name>/bundle"
+    raise InputError(Problem(f"{path} is not a bundle: it holds no {INFO}", hint=hint))

@@ -123,6 +123,12 @@ class ScoreSpec:
     """Whether the model is a candidate as it comes, which its task has yet to make its own."""
     sheet: str = ""
     """File (png) to draw the first test rows into, where the task's answers can be drawn."""
+    slices: str = ""
+    """Arrow file with columns of the test rows, in their order, by which test is told besides."""
+    named_slices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Column → values that checks name, of which there may be few rows."""
+    beside: str = ""
+    """Folder of the base model, where ``model`` is a bundle of adapters alone."""
     schema: Literal["automl/score"] = "automl/score"
     version: int = 1
 
@@ -252,9 +258,39 @@ class CalibrateSpec:
     version: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class ExamineSpec:
+    """Ask of a trained model what only checks ask, on the test rows; result: ExamineResult JSON."""
+
+    task: str
+    model: ModelRef
+    data: DataRef
+    batch_size: int
+    threads: int
+    devices: tuple[str, ...]
+    seed: int
+    metric: str
+    direction: Literal["maximize", "minimize"]
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """Least probability by class; empty: the most probable class, or a half."""
+    changes: tuple[str, ...] = ()
+    """How texts are changed, as checks name it: ``typos``, ``synonyms=words.txt``."""
+    words: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    """File of synonyms → its groups of words."""
+    earlier: Mapping[str, str] = field(default_factory=dict)
+    """Check → folder of the bundle to compare with."""
+    beside: str = ""
+    """Folder of the base model, where ``model`` is a bundle of adapters alone."""
+    bases: Mapping[str, str] = field(default_factory=dict)
+    """Bundle's folder → that of its base model, where it holds adapters alone."""
+    schema: Literal["automl/examine"] = "automl/examine"
+    version: int = 1
+
+
 Spec = (
     TrialSpec
     | ScoreSpec
+    | ExamineSpec
     | FloorSpec
     | InspectSpec
     | MeasureSpec
@@ -274,6 +310,15 @@ class Interval:
 
 
 @dataclass(frozen=True, slots=True)
+class SliceScore:
+    """How a model does on the rows that have one value in a column."""
+
+    rows: int
+    metrics: Mapping[str, float]
+    intervals: Mapping[str, Interval]
+
+
+@dataclass(frozen=True, slots=True)
 class SplitScore:
     """How a model does on one split."""
 
@@ -290,6 +335,8 @@ class SplitScore:
     """What a person should know of how it was scored."""
     unit: str = "rows"
     """What the table by class and the confusion count."""
+    slices: Mapping[str, SliceScore] = field(default_factory=dict)
+    """``lang=de`` → the rows whose column ``lang`` says ``de``; of test alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -358,6 +405,46 @@ class Inspection:
     """Tokens of the longest target, where the model has a decoder of its own; else 0."""
     notes: tuple[str, ...] = ()
     """What a person should know of how the task uses the model."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steadiness:
+    """Whether answers stay when texts change in a way that means nothing."""
+
+    rows: int
+    """Rows whose text the change touches."""
+    kept: int
+    """Those of them whose answer stays under every variant."""
+    examples: tuple[Mapping[str, str], ...] = ()
+    """Up to five that changed: ``text``, ``changed``, ``before``, ``after``."""
+
+    @property
+    def share(self) -> float:
+        """The share of answers that stay; NaN where no text was touched."""
+        return self.kept / self.rows if self.rows else float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class Versus:
+    """Two models on the same rows. ``difference`` is above 0 where the new one is better."""
+
+    metric: str
+    new: float
+    old: float
+    difference: float
+    interval: Interval
+    """Of the difference, bootstrapped over rows with both models' answers together."""
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExamineResult:
+    """What checks asked: by change, and by check that names an earlier bundle."""
+
+    changes: Mapping[str, Steadiness]
+    earlier: Mapping[str, Versus]
+    schema: Literal["automl/examine-result"] = "automl/examine-result"
+    version: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -531,6 +618,7 @@ def read_spec(path: Path) -> Spec:
         for kind in (
             TrialSpec,
             ScoreSpec,
+            ExamineSpec,
             FloorSpec,
             InspectSpec,
             MeasureSpec,

@@ -242,6 +242,7 @@ def _adopt(rundir: RunDir, compiled: Compiled, loaded: LoadedRecipe) -> None:
     """Make the run folder hold this plan, refusing one that its history cannot belong to."""
     from automl.compiler.drift import plan_changes
     from automl.data.tables import write_table
+    from automl.finish import checking
 
     if rundir.plan.exists():
         changes = plan_changes(documents.read(Plan, rundir.plan), compiled.plan)
@@ -255,6 +256,11 @@ def _adopt(rundir: RunDir, compiled: Compiled, loaded: LoadedRecipe) -> None:
     for split, table in compiled.tables.items():
         if not (rundir.plan.exists() and rundir.table(split).exists()):
             write_table(table, rundir.table(split))
+    if compiled.slices is not None:
+        write_table(compiled.slices, rundir.slices)
+    else:
+        rundir.slices.unlink(missing_ok=True)
+    checking.keep(rundir, compiled.bundles)
     documents.write_bytes(rundir.recipe, effective(loaded).encode())
     documents.write(rundir.plan, compiled.plan)
 

@@ -77,6 +77,8 @@ class DataPlan:
     split: SplitRule
     profile: Profile
     warnings: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    """Columns of the test rows by which results are told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +280,16 @@ class ExportPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """A bundle that the new model is compared with; ``check`` is the check that asks for it."""
+
+    check: str
+    name: str
+    sha256: str
+    """Of its automl.json."""
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a recipe means. See the module's first lines for what it promises."""
 
@@ -296,6 +308,10 @@ class Plan:
     checks: tuple[str, ...]
     export: ExportPlan
     versions: Mapping[str, str] = field(default_factory=dict)
+    earlier: tuple[Earlier, ...] = ()
+    """The bundles that checks compare with."""
+    words: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
+    """File of synonyms that a check names → its groups of words that mean the same."""
     schema: Literal["automl/plan"] = "automl/plan"
     version: int = 1
 

@@ -211,6 +211,16 @@ class RunDir:
         """The split's rows as an Arrow file with columns named by role."""
         return self.cache / "data" / f"{split}.arrow"
 
+    @property
+    def slices(self) -> Path:
+        """Columns by which results on test are told, as an Arrow file; absent without any."""
+        return self.cache / "data" / "slices.arrow"
+
+    @property
+    def earlier(self) -> Path:
+        """Where the bundles lie here that checks compare with (automl/earlier)."""
+        return self.cache / "earlier.json"
+
     def trial(self, number: int) -> TrialDir:
         """Return the folder of trial ``number``; creates nothing."""
         return TrialDir(self.trials / f"{number:04d}")

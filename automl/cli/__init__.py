@@ -31,6 +31,7 @@ ORDER = (
     "pause",
     "stop",
     "predict",
+    "test",
     "export",
     "clean",
     "doctor",

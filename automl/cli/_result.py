@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,8 +16,11 @@ from automl.cli._live import short
 from automl.compiler.limits import parse
 from automl.exporters import CheckResult
 from automl.exporters._search_tables import MOST_POINTS, standing
-from automl.exporters._units import cost
+from automl.exporters._units import checked, cost
 from automl.pipeline import RunResult
+
+if TYPE_CHECKING:
+    from automl.finish.retest import Retest
 
 
 def show(result: RunResult) -> None:
@@ -39,7 +43,7 @@ def show(result: RunResult) -> None:
     _probe(console, result)
     _floor(console, result)
     if result.checks:
-        console.print(_checks(result.checks))
+        console.print(answers(result.checks))
     _next(console, result)
 
 
@@ -217,14 +221,30 @@ def _probe(console: Console, result: RunResult) -> None:
     )
 
 
-def _checks(checks: tuple[CheckResult, ...]) -> Table:
+def show_retest(found: Retest) -> None:
+    """Print a bundle's metrics and checks, as they are now."""
+    console = _console.stdout()
     table = Table(box=None, padding=(0, 2), header_style="dim")
-    for column in ("check", "actual", ""):
+    for column in (f"{found.name}: {found.test.rows:,} rows", "is", "95% interval"):
+        table.add_column(column)
+    for name, value in sorted(found.test.metrics.items()):
+        interval = found.test.intervals.get(name)
+        shown = f"{interval.low:.4f} to {interval.high:.4f}" if interval else ""
+        table.add_row(name, f"{value:.4f}", shown)
+    console.print(table)
+    console.print(answers(found.checks) if found.checks else "the recipe asks for no checks")
+
+
+def answers(checks: tuple[CheckResult, ...]) -> Table:
+    """Return the checks and how they were answered, as a table."""
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    for column in ("check", "actual", "", ""):
         table.add_column(column)
     for check in checks:
-        actual = "not measured" if check.actual is None else f"{check.actual:.4f}"
+        actual = checked(check.expression, check.actual)
         mark = "[green]passed[/green]" if check.passed else "[bold red]MISSED[/bold red]"
-        table.add_row(check.expression.replace("[", r"\["), actual, mark)
+        mark = "[yellow]skipped[/yellow]" if check.skipped else mark
+        table.add_row(escape(check.expression), actual, mark, f"[dim]{escape(check.detail)}[/dim]")
     return table
 
 

@@ -20,6 +20,9 @@ def command(
     as_json: Annotated[
         bool, typer.Option("--json", help="Stream events as JSON lines to stdout.")
     ] = False,
+    junit: Annotated[
+        Path | None, typer.Option(help="JUnit XML of the checks to write, for CI.")
+    ] = None,
     push: Annotated[
         bool,
         typer.Option(help="Upload to export.push_to_hub when every check has passed."),
@@ -43,6 +46,10 @@ def command(
         )
     if not as_json:
         _result.show(result)
+    if junit is not None and result.bundle is not None:
+        from automl.finish import junit as report
+
+        report.write(junit, result.name, result.checks, result.seconds)
     repository = loaded.recipe.export.push_to_hub
     if push and repository and result.bundle is not None and result.state == "finished":
         from automl.exporters._hub import push as upload

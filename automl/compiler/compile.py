@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl import tasks
-from automl.compiler import checks, grids, limits, memory, objectives, rungs, screening, truncation
+from automl.compiler import asked, grids, limits, memory, objectives, rungs, screening, truncation
 from automl.compiler.candidates import Resolution, Terms, candidate, resolve
 from automl.compiler.hyperparameters import METHOD, QUANTIZED
 from automl.compiler.inspection import Question, inspect
@@ -63,6 +63,10 @@ class Compiled:
     """Candidate id → folder that ``from_pretrained`` takes."""
     screening_seconds: Mapping[str, float] = field(default_factory=dict)
     """Candidate id → seconds that comparing it frozen took, of all that were compared."""
+    slices: pa.Table | None = None
+    """Of the test rows, in their order: the columns by which results are told."""
+    bundles: Mapping[str, Path] = field(default_factory=dict)
+    """Check → folder of the earlier bundle it compares with."""
 
 
 def compile_recipe(
@@ -88,12 +92,14 @@ def compile_recipe(
     say = on_stage or (lambda stage, text: None)
     task = tasks.get(loaded.recipe.task)
     say("data", "reading and splitting")
-    data = load_data(loaded, task)
+    data = load_data(loaded, task, asked.slice_columns(loaded))
     if data.task is not task:
         task = data.task
         if problems := task_problems(loaded, task):
             raise RecipeError(problems)
-    _refuse_unknown_classes(loaded, task, data.plan)
+    wrong = tuple(asked.data_problems(loaded, task, data.plan.labels, data.slices))
+    if wrong:
+        raise RecipeError(wrong)
     resolution = resolve(loaded, task, pins or {}, say)
     devices = _devices(loaded.recipe)
     room = memory.of_a_process(devices, memory_bytes), memory.shards(devices, memory_bytes)
@@ -120,6 +126,8 @@ def compile_recipe(
         tables=data.tables,
         models={each.id: resolution.models[each.id].path for each in screened.candidates},
         screening_seconds=screened.seconds,
+        slices=data.slices,
+        bundles=asked.bundles(loaded),
     )
 
 
@@ -184,24 +192,6 @@ def _sample(train: pa.Table, task: Task) -> tuple[Mapping[str, object], ...]:
     return tuple(train.select(roles).slice(0, task.sample_rows).to_pylist())
 
 
-def _refuse_unknown_classes(loaded: LoadedRecipe, task: Task, data: DataPlan) -> None:
-    problems = []
-    known = data.labels if task.kinds is None else task.kinds(data.labels)
-    for index, text in enumerate(loaded.recipe.checks):
-        label = checks.parse(text).label
-        if label is not None and label not in known:
-            problems.append(
-                loaded.problem(
-                    ("checks", index),
-                    f"the data has no class {label!r}",
-                    value=label,
-                    known=known,
-                )
-            )
-    if problems:
-        raise RecipeError(problems)
-
-
 def _refuse_idle_wishes(loaded: LoadedRecipe, candidates: Iterable[Candidate]) -> None:
     searched = {parameter.name for each in candidates for parameter in each.space}
     idle = [name for name in loaded.recipe.search.space if name not in searched]
@@ -243,7 +233,7 @@ def _plan(
             seconds_of(budget.trial_time) if budget.trial_time else None,
         ),
         devices=_devices(recipe),
-        checks=tuple(recipe.checks),
+        checks=asked.texts(loaded),
         export=ExportPlan(
             tuple(recipe.export.formats),
             recipe.export.push_to_hub,
@@ -253,6 +243,8 @@ def _plan(
             recipe.export.thresholds,
         ),
         versions=_versions(),
+        earlier=asked.earlier(loaded),
+        words=asked.words(loaded),
     )
 
 

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from automl.compiler.checks import NUMBER, OPERATORS
+from automl.compiler.quantities import NUMBER, OPERATORS, QUANTITIES, UNITS, in_plain_units
 
-UNITS: Mapping[str, Mapping[str, float]] = {
-    "latency_ms": {"": 1, "ms": 1},
-    "parameters": {"": 1, "K": 1e3, "M": 1e6, "B": 1e9, "G": 1e9},
-    "disk": {"": 1, "B": 1, "KB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12},
-}
-"""Quantity → unit → factor: ``latency_ms`` in milliseconds for one row, ``parameters`` in weights,
-``disk`` in bytes of the saved model."""
-QUANTITIES = tuple(UNITS)
+__all__ = ["QUANTITIES", "UNITS", "Limit", "parse"]
+
 _FORM = re.compile(
     rf"\s*(?P<quantity>\w+)\s*(?P<operator>>=|<=|==|>|<)\s*(?P<number>{NUMBER})\s*(?P<unit>\w*)\s*"
 )
@@ -44,16 +37,8 @@ def parse(text: str) -> Limit:
     found = _FORM.fullmatch(text)
     if found is None:
         raise ValueError(f"{text!r} is not a limit: write it as parameters <= 100M")
-    quantity, unit = found["quantity"], found["unit"]
+    quantity = found["quantity"]
     if quantity not in UNITS:
         raise KeyError(quantity)
-    factors = {name.upper(): factor for name, factor in UNITS[quantity].items()}
-    if unit.upper() not in factors:
-        known = ", ".join(name for name in UNITS[quantity] if name)
-        raise ValueError(f"{unit!r} is no unit of {quantity}: {known}")
-    return Limit(
-        quantity,
-        found["operator"],
-        float(found["number"]) * factors[unit.upper()],
-        " ".join(text.split()),
-    )
+    threshold = in_plain_units(quantity, float(found["number"]), found["unit"])
+    return Limit(quantity, found["operator"], threshold, " ".join(text.split()))

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from automl import plugins, tasks
 from automl.catalog import hub
-from automl.compiler import checks, grids, limits, objectives
+from automl.compiler import asked, grids, limits, objectives
 from automl.compiler.hyperparameters import HYPERPARAMETERS, METHOD, QUANTIZED, names
 from automl.compiler.references import reference_problems
 from automl.compiler.space import faults, listed
@@ -93,12 +93,12 @@ def _task_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
     task = tasks.get(name)
     yield from _column_problems(loaded, task)
     yield from objectives.problems(loaded, task)
-    yield from _check_problems(loaded, task)
+    yield from asked.problems(loaded, task)
 
 
 def task_problems(loaded: LoadedRecipe, task: Task) -> tuple[Problem, ...]:
     """Return what is wrong with objectives and checks for the task that the data has made."""
-    return (*objectives.problems(loaded, task), *_check_problems(loaded, task))
+    return (*objectives.problems(loaded, task), *asked.problems(loaded, task))
 
 
 def _column_problems(loaded: LoadedRecipe, task: Task) -> Iterator[Problem]:
@@ -120,56 +120,6 @@ def _column_problems(loaded: LoadedRecipe, task: Task) -> Iterator[Problem]:
                 f"the column {column!r} is given to {' and '.join(used)}",
                 hint="each role reads a column of its own",
             )
-
-
-def _unknown_metric(loaded: LoadedRecipe, where: Location, name: str, task: Task) -> Problem:
-    return loaded.problem(
-        where,
-        f"{task.name} has no metric {name!r}",
-        value=name,
-        known=tuple(metric.name for metric in tasks.metrics(task)),
-    )
-
-
-def _check_problems(loaded: LoadedRecipe, task: Task) -> Iterator[Problem]:
-    metrics = {metric.name for metric in tasks.metrics(task)}
-    classes = any(role.kind in ("class", "classes") for role in task.roles) or task.kinds
-    for index, text in enumerate(loaded.recipe.checks):
-        where: Location = ("checks", index)
-        try:
-            check = checks.parse(text)
-        except ValueError as error:
-            yield loaded.problem(where, str(error))
-            continue
-        if check.label is not None and not classes:
-            yield loaded.problem(where, f"{task.name} has no classes to check one of")
-        elif check.label is not None and check.metric not in checks.PER_CLASS:
-            yield loaded.problem(
-                where,
-                f"{check.metric!r} is not measured per class",
-                value=check.metric,
-                known=checks.PER_CLASS,
-            )
-        elif (
-            check.label is None
-            and check.metric in checks.PER_CLASS
-            and (classes and check.metric not in metrics)
-        ):
-            yield _unnamed_class(loaded, where, check, metrics)
-        elif check.label is None and check.metric not in metrics:
-            yield _unknown_metric(loaded, where, check.metric, task)
-
-
-def _unnamed_class(
-    loaded: LoadedRecipe, where: Location, check: checks.Check, metrics: set[str]
-) -> Problem:
-    over_all = f", or macro_{check.metric}" if f"macro_{check.metric}" in metrics else ""
-    return loaded.problem(
-        where,
-        f"{check.metric} is measured per class",
-        hint=f"name the class: {check.metric}[class] {check.operator} {check.threshold:g}"
-        f"{over_all}",
-    )
 
 
 def _space_problems(loaded: LoadedRecipe) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from automl.data.arrays import strings
 from automl.data.nested import LISTS
-from automl.data.part import GROUP, SOURCE
+from automl.data.part import OWN, SOURCE
 from automl.errors import DataError, Problem
 from automl.recipe.loaded import LoadedRecipe
 from automl.tasks import Kind, Malformed, Task
@@ -30,18 +30,19 @@ def prepare(
     notes: list[str] = []
     problems: list[Problem] = []
     for split, table in given.items():
-        prepared = task.prepare(_plain(table))
+        prepared = task.prepare(plain(table))
         problems += _problems(loaded, split, table[SOURCE].to_pylist(), prepared.malformed)
         notes += [f"{split}: {note}" for note in prepared.notes]
         if not prepared.malformed:
-            found[split] = _table(task, prepared.columns, table)
+            found[split] = stored(task, prepared.columns, table)
     if problems:
         raise DataError(problems)
     return found, tuple(notes)
 
 
-def _plain(table: pa.Table) -> dict[str, list[object]]:
-    roles = [name for name in table.column_names if name not in (SOURCE, GROUP)]
+def plain(table: pa.Table) -> dict[str, list[object]]:
+    """Return the values of the rows by role."""
+    roles = [name for name in table.column_names if not name.startswith(OWN)]
     plain: dict[str, list[object]] = table.select(roles).to_pydict()
     return plain
 
@@ -60,11 +61,12 @@ def _problems(
     return problems
 
 
-def _table(task: Task, columns: Mapping[str, Sequence[object]], read: pa.Table) -> pa.Table:
+def stored(task: Task, columns: Mapping[str, Sequence[object]], read: pa.Table) -> pa.Table:
+    """Return the columns as a table, with those of ``read`` that belong to no role."""
     kinds = {role.name: role.kind for role in task.roles}
     stored = {name: _array(kinds[name], values) for name, values in columns.items()}
-    for name in (SOURCE, GROUP):
-        if name in read.column_names:
+    for name in read.column_names:
+        if name.startswith(OWN):
             stored[name] = read[name]
     return pa.table(stored)
 

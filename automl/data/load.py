@@ -15,7 +15,7 @@ from automl import tasks
 from automl.data import classes, columns, doctor, forms, media, nested, relabelling, sources, splits
 from automl.data.arrays import integers, strings
 from automl.data.fingerprint import fingerprint, row_hashes, split_hash
-from automl.data.part import GROUP, SOURCE, Part, Reading, listed, refused
+from automl.data.part import GROUP, SLICE, SOURCE, Part, Reading, listed, refused
 from automl.data.profile import profile
 from automl.data.rows import select
 from automl.errors import DataError, Problem
@@ -38,6 +38,8 @@ class LoadedData:
     plan: DataPlan
     task: Task
     """The recipe's, or the one that lists of classes make of it."""
+    slices: pa.Table | None = None
+    """Of the test rows, in their order: the columns by which results are told, as strings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,11 @@ class _Read:
     reading: Reading
 
 
-def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
+def load_data(loaded: LoadedRecipe, task: Task, slices: Sequence[str] = ()) -> LoadedData:
     """Return the recipe's data, read, checked and split, for the roles the task reads.
+
+    ``slices`` are columns of the test rows by which results are told besides those of
+    ``data.slices``; where there are none of the name, nothing is said of it.
 
     Equal content gives equal tables (``__source__`` aside), split and fingerprint, whatever the
     order of rows and files. Raises DataError at the recipe's place, with all problems of a stage
@@ -60,7 +65,8 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
     reads = _read_all(loaded, task)
     task, found = _columns(loaded, task, reads)
     roles = [role for role in task.roles if role.name in found]
-    given, dropped, renamed = _select_all(loaded, roles, found, reads)
+    sliced = _sliced(loaded, reads, slices)
+    given, dropped, renamed = _select_all(loaded, roles, found, reads, sliced)
     given, digests, left_out = _look_all(loaded, roles, given)
     given, prepared = forms.prepare(loaded, task, given)
     roles = [role for role in task.roles if role.name in given["train"].column_names]
@@ -84,7 +90,7 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
         *doctor.doubts(contents, roles),
         *doctor.imbalance(ordered["train"], roles),
     ]
-    tables = {split: _public(table) for split, table in ordered.items()}
+    tables = {split: public(table) for split, table in ordered.items()}
     told = {} if task.constants is None else task.constants(found)
     plan = DataPlan(
         sources=tuple(_source(read) for read in reads),
@@ -95,11 +101,13 @@ def load_data(loaded: LoadedRecipe, task: Task) -> LoadedData:
         split=_rule(loaded, roles, found, split_hash(hashes)),
         profile=profile(tables, roles, hashes["train"], len(dropped), task.classes),
         warnings=tuple(warnings),
+        slices=sliced,
     )
-    return LoadedData({s: _with(table, told) for s, table in tables.items()}, plan, task)
+    whole = {split: with_constants(table, told) for split, table in tables.items()}
+    return LoadedData(whole, plan, task, slice_table(ordered["test"]) if sliced else None)
 
 
-def _with(table: pa.Table, constants: Mapping[str, str]) -> pa.Table:
+def with_constants(table: pa.Table, constants: Mapping[str, str]) -> pa.Table:
     """Return the table with a column more for each of the roles that has one value in all rows."""
     for role, value in constants.items():
         table = table.append_column(role, strings([value] * table.num_rows))
@@ -175,8 +183,37 @@ def _parts(reads: Sequence[_Read], split: str) -> list[Part]:
     return [part for read in reads if read.split == split for part in read.reading.parts]
 
 
+def _sliced(
+    loaded: LoadedRecipe, reads: Sequence[_Read], further: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the columns by which results on test are told; DataError where one asked for isn't."""
+    parts = _parts(reads, _tested(loaded))
+    asked = loaded.recipe.data.slices
+    with classes.placed(loaded, ("data", "slices")):
+        problems = [p for name in asked for p in columns.require(parts, {"a slice": name})]
+        if problems:
+            raise DataError(problems)
+    there = [each for each in further if all(each in part.table.column_names for part in parts)]
+    return tuple(dict.fromkeys((*asked, *there)))
+
+
+def _tested(loaded: LoadedRecipe) -> str:
+    """Return the split whose source holds the test rows."""
+    return "train" if isinstance(loaded.recipe.data.test, float) else "test"
+
+
+def slice_table(test: pa.Table) -> pa.Table:
+    """Return the columns by which results are told, under their own names."""
+    held = [name for name in test.column_names if name.startswith(SLICE)]
+    return test.select(held).rename_columns([name.removeprefix(SLICE) for name in held])
+
+
 def _select_all(
-    loaded: LoadedRecipe, roles: Sequence[Role], found: Mapping[str, str], reads: Sequence[_Read]
+    loaded: LoadedRecipe,
+    roles: Sequence[Role],
+    found: Mapping[str, str],
+    reads: Sequence[_Read],
+    sliced: Sequence[str],
 ) -> tuple[dict[str, pa.Table], list[str], list[str]]:
     """Return each split's rows, where rows without text stood, and notes on renamed classes."""
     tables: dict[str, pa.Table] = {}
@@ -189,7 +226,8 @@ def _select_all(
         try:
             with classes.placed(loaded, ("data", split)):
                 parts = _parts(reads, split)
-                chosen = select(parts, roles, found, _group_of(loaded, parts), names)
+                beside = sliced if split == _tested(loaded) else ()
+                chosen = select(parts, roles, found, _group_of(loaded, parts), names, beside)
                 if chosen.table.num_rows == 0:
                     raise refused(f"{split} has no row with text")
                 tables[split] = chosen.table
@@ -287,8 +325,10 @@ def _ordered(table: pa.Table, hashes: Sequence[bytes]) -> pa.Table:
     return table.take(integers(order)).combine_chunks()
 
 
-def _public(table: pa.Table) -> pa.Table:
-    return table.drop_columns([GROUP]) if GROUP in table.column_names else table
+def public(table: pa.Table) -> pa.Table:
+    """Return the table without what only splitting and slices need."""
+    own = [name for name in table.column_names if name.startswith((GROUP, SLICE))]
+    return table.drop_columns(own)
 
 
 def _rule(

@@ -15,6 +15,10 @@ SOURCE = "__source__"
 """Column that says where a row stands: ``train.csv:17``."""
 GROUP = "__group__"
 """Column of ``group_by`` values, as strings; only while splitting."""
+SLICE = "__slice__"
+"""Begins the names of columns by which results are told, as strings; only until rows are split."""
+OWN = (SOURCE, GROUP, SLICE)
+"""What columns begin with that belong to no role."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from automl.data import media, nested
 from automl.data.arrays import integers, null, string
 from automl.data.columns import kind_of
-from automl.data.part import GROUP, SOURCE, Part, listed, refused
+from automl.data.part import GROUP, SLICE, SOURCE, Part, listed, refused
 from automl.data.relabelling import NOTHING, Names, relabelled, written
 from automl.tasks import MEDIA, Role
 
@@ -25,7 +25,7 @@ _NONE = integers([0])[0]
 
 @dataclass(frozen=True, slots=True)
 class Selected:
-    """Rows with columns by role, ``__source__`` and, where asked for, ``__group__``."""
+    """Rows with columns by role, ``__source__`` and, where asked for, ``__group__`` and slices."""
 
     table: pa.Table
     dropped: tuple[str, ...] = ()
@@ -42,14 +42,16 @@ def select(
     columns: Mapping[str, str],
     group_by: str | None,
     names: Names | None = None,
+    slices: Sequence[str] = (),
 ) -> Selected:
     """Return the rows of all parts under their roles' names, in the order they were read.
 
     Rows whose text is empty or blank are dropped, and classes called by ``names``. Raises DataError
     for values that are not of the role's kind, and for empty classes and numbers, naming the rows.
+    ``slices`` are columns that stay beside the roles, as strings.
     """
     held = [role for role in roles if role.name in columns]
-    tables = [_table(part, held, columns, group_by) for part in parts]
+    tables = [_table(part, held, columns, group_by, slices) for part in parts]
     table = pa.concat_tables(tables)
     keep = _has_text(table, [role for role in held if not role.is_target])
     dropped = tuple(table[SOURCE].filter(pc.invert(keep)).to_pylist())
@@ -67,7 +69,11 @@ def select(
 
 
 def _table(
-    part: Part, roles: Sequence[Role], columns: Mapping[str, str], group_by: str | None
+    part: Part,
+    roles: Sequence[Role],
+    columns: Mapping[str, str],
+    group_by: str | None,
+    slices: Sequence[str],
 ) -> pa.Table:
     source = part.places
     if source is None:
@@ -78,15 +84,17 @@ def _table(
         for role in roles
     }
     if group_by is not None:
-        found[GROUP] = _groups(part, group_by)
+        found[GROUP] = _strings(part, group_by, "group rows")
+    for column in slices:
+        found[SLICE + column] = _strings(part, column, "divide rows into slices")
     return pa.table({**found, SOURCE: source})
 
 
-def _groups(part: Part, column: str) -> pa.ChunkedArray:
+def _strings(part: Part, column: str, purpose: str) -> pa.ChunkedArray:
     try:
         return _flat(pc.cast(_decoded(part.table[column]), pa.string()))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise refused(f"{part.name}: column {column!r} cannot group rows: {error}") from error
+        raise refused(f"{part.name}: column {column!r} cannot {purpose}: {error}") from error
 
 
 def _converted(values: pa.ChunkedArray, role: Role, part: Part, column: str) -> pa.ChunkedArray:

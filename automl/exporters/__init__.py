@@ -55,6 +55,10 @@ class CheckResult:
     expression: str
     actual: float | None
     passed: bool
+    detail: str = ""
+    """What else is to be said of it: the difference to an earlier bundle, with its interval."""
+    skipped: bool = False
+    """Whether it could not be asked at all, which counts neither for nor against the model."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from automl import tasks
 from automl.exporters import Delivery, TrialSummary
 from automl.exporters._markdown import code, plain, table
 from automl.exporters._paths import origin
-from automl.exporters._units import count, duration, setting
+from automl.exporters._units import checked, count, duration, setting
 from automl.jobs import Interval, SplitScore
 from automl.plan import SPLITS, Candidate
 from automl.tasks import _chat
@@ -66,12 +66,13 @@ def checks(delivery: Delivery) -> str:
     rows = [
         (
             plain(check.expression),
-            "unknown" if check.actual is None else f"{check.actual:.3f}",
+            checked(check.expression, check.actual),
             "passed" if check.passed else "**missed**",
+            plain(check.detail, 300),
         )
         for check in delivery.checks
     ]
-    return table(("Check", "Is", ""), rows, right=(1,))
+    return table(("Check", "Is", "", ""), rows, right=(1,))
 
 
 def classes(delivery: Delivery) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from automl.compiler import checks
+from automl.compiler.quantities import QUANTITIES
 from automl.plan import Scalar
 
 
@@ -51,3 +53,13 @@ def cost(name: str, value: float) -> str:
     if name == "parameters":
         return count(round(value))
     return size(value) if name == "disk" else f"{value:.3f}"
+
+
+def checked(text: str, actual: float | None) -> str:
+    """Return what was measured for the check ``text``: a difference with its sign."""
+    if actual is None:
+        return "not measured"
+    check = checks.parse(text)
+    if isinstance(check, checks.Earlier):
+        return f"{actual:+.4f}"
+    return cost(check.metric, actual) if check.metric in QUANTITIES else f"{actual:.4f}"

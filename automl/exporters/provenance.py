@@ -71,7 +71,7 @@ def bundle_info(delivery: Delivery) -> BundleInfo:
         intervals=test.intervals,
         floor=delivery.floor.splits["test"].metrics,
         beats_floor=verdict(delivery).standing != "below",
-        checks=tuple(Check(c.expression, c.actual, c.passed) for c in delivery.checks),
+        checks=tuple(Check(c.expression, c.actual, c.passed, c.detail) for c in delivery.checks),
         versions=plan.versions,
         costs=delivery.score.costs,
         adapter=delivery.keeps_adapter,

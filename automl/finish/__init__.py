@@ -6,27 +6,27 @@ Test is touched once per model that leaves: a run continued without a new one re
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from automl import documents, machine, processes
-from automl.compiler.checks import parse
+from automl.compiler import checks
 from automl.compiler.lock import make_lock
 from automl.events import RunEvent, StageBegan
 from automl.exporters import CheckResult, Delivery
 from automl.exporters._choice import Choice, Soup
-from automl.finish import averaging, calibrating
+from automl.finish import averaging, calibrating, checking
 from automl.finish.account import choice, of_the_plan, summaries
 from automl.jobs import (
     CalibrateResult,
     DataRef,
+    ExamineResult,
     FloorSpec,
     ModelRef,
     ScoreResult,
     ScoreSpec,
-    SplitScore,
 )
 from automl.plan import Plan
 from automl.rundir import RunDir
@@ -35,7 +35,6 @@ from automl.search.trial import StudyTrial
 
 __all__ = [
     "Finish",
-    "apply_checks",
     "conclude",
     "data_refs",
     "floor",
@@ -65,6 +64,8 @@ class Finish:
     """What the recipe asked for then: ``export.calibration``, ``.thresholds`` and ``.adapter``."""
     untrained: ScoreResult | None = None
     """The winner's candidate as it came, where the task can be done with it."""
+    examined: ExamineResult = checking.NOTHING
+    """What the checks asked besides."""
     schema: Literal["automl/finish"] = "automl/finish"
     version: int = 1
 
@@ -72,15 +73,6 @@ class Finish:
     def checks_passed(self) -> bool:
         """Whether every check held."""
         return all(check.passed for check in self.checks)
-
-
-def apply_checks(expressions: Sequence[str], score: SplitScore) -> tuple[CheckResult, ...]:
-    """Apply each check to the test split's metrics."""
-    results = []
-    for expression in expressions:
-        actual, passed = parse(expression).apply(score.metrics, score.per_class)
-        results.append(CheckResult(expression, actual, passed))
-    return tuple(results)
 
 
 def data_refs(plan: Plan, rundir: RunDir) -> dict[str, DataRef]:
@@ -178,6 +170,7 @@ def conclude(
     code = plan.candidate(best.configuration.candidate).trust_remote_code
     if before is not None and _same(before, best, soup, plan) and _there(before, rundir):
         tuned, score, baseline = before.tuned, before.score, before.floor
+        examined = before.examined
     else:
         ref = ModelRef(best.configuration.candidate, str(model), code)
         tuned = calibrating.tuned(plan, ref, data, rundir, devices, listen)
@@ -185,6 +178,7 @@ def conclude(
         ref = replace(ref, path=str(calibrating.model(tuned, model, rundir)))
         score = _score(plan, ref, base, tuned, data, rundir, devices)
         baseline = floor(plan, data, rundir, tuned=bool(tuned and tuned.by_class))
+        examined = _examined(plan, ref, tuned, data, rundir, devices, listen)
     trials = summaries(study)
     delivery = Delivery(
         plan=plan,
@@ -193,7 +187,7 @@ def conclude(
         trials=trials,
         score=score,
         floor=baseline,
-        checks=apply_checks(plan.checks, score.splits["test"]),
+        checks=checking.answered(plan.checks, score, examined),
         recipe=recipe,
         lock=documents.to_json(make_lock(plan)),
         seconds=study.seconds,
@@ -203,7 +197,32 @@ def conclude(
         untrained=_as_it_came(best, rundir),
         examples=rundir.examples if rundir.examples.exists() else None,
     )
-    return _exported(delivery, len(best.evaluations), before, rundir, listen)
+    return _exported(delivery, examined, len(best.evaluations), before, rundir, listen)
+
+
+def _examined(
+    plan: Plan,
+    model: ModelRef,
+    tuned: CalibrateResult | None,
+    data: DataRef,
+    rundir: RunDir,
+    devices: tuple[str, ...],
+    listen: Callable[[RunEvent], None],
+) -> ExamineResult:
+    earlier, changes = checking.kept(plan, rundir), checking.changes(plan.checks)
+    if earlier or changes:
+        asked = [*changes, *(one.name for one in plan.earlier)]
+        listen(StageBegan("checks", ", ".join(asked)))
+    spec = checking.spec(
+        plan,
+        model,
+        data,
+        tuned.by_class if tuned else {},
+        earlier,
+        threads=machine.physical_cores(),
+        devices=devices,
+    )
+    return checking.examined(spec, rundir.job("examine"))
 
 
 def read(rundir: RunDir) -> Finish | None:
@@ -222,8 +241,13 @@ def _same(before: Finish, best: StudyTrial, soup: Soup | None, plan: Plan) -> bo
 
 
 def _wishes(plan: Plan) -> tuple[str, ...]:
-    """What decides how a winner leaves: adapters that leave alone are not calibrated."""
-    return plan.export.calibration, plan.export.thresholds, plan.export.adapter
+    """What decides how a winner leaves, and what of it is measured."""
+    asked = sorted(
+        text for text in plan.checks if checking.changes([text]) or checks.earlier([text])
+    )
+    asked += [f"{c}={v}" for c, v in checks.slices(plan.checks, plan.data.labels)]
+    asked += [*plan.data.slices, *(one.sha256 for one in plan.earlier)]
+    return plan.export.calibration, plan.export.thresholds, plan.export.adapter, *asked
 
 
 def _there(before: Finish, rundir: RunDir) -> bool:
@@ -249,8 +273,10 @@ def _score(
     devices: tuple[str, ...],
 ) -> ScoreResult:
     sheet = str(rundir.examples.absolute())
+    slices = str(rundir.slices) if rundir.slices.exists() else ""
+    job = rundir.job("score")
     return _scored(
-        plan, model, data, rundir.job("score"), devices, base=base, tuned=tuned, sheet=sheet
+        plan, model, data, job, devices, base=base, tuned=tuned, sheet=sheet, slices=slices
     )
 
 
@@ -265,6 +291,7 @@ def _scored(
     tuned: CalibrateResult | None = None,
     untrained: bool = False,
     sheet: str = "",
+    slices: str = "",
 ) -> ScoreResult:
     spec = ScoreSpec(
         task=plan.task,
@@ -280,6 +307,8 @@ def _scored(
         temperature=tuned.temperature if tuned else 1.0,
         untrained=untrained,
         sheet=sheet,
+        slices=slices,
+        named_slices=checking.named(plan),
     )
     result: ScoreResult = processes.call(
         spec, ScoreResult, job, threads=spec.threads, devices=devices
@@ -289,6 +318,7 @@ def _scored(
 
 def _exported(
     delivery: Delivery,
+    examined: ExamineResult,
     evaluations: int,
     before: Finish | None,
     rundir: RunDir,
@@ -308,6 +338,7 @@ def _exported(
         delivery.tuned,
         _wishes(delivery.plan),
         delivery.untrained,
+        examined,
     )
     if before is None or before.export_sha256 != finish.export_sha256 or not rundir.bundle.exists():
         listen(StageBegan("export", ", ".join(delivery.plan.export.formats)))

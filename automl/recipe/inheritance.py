@@ -7,6 +7,7 @@ are paths, for these start from the folder of the file that holds them.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
@@ -18,6 +19,8 @@ from automl.recipe import environment, syntax
 from automl.recipe.syntax import Entry, Items, Leaf, Node, Table
 from automl.recipe.text import decode
 
+_WORDS = re.compile(r"^\s*invariance\s*\[\s*synonyms=\s*([^\]]+?)\s*\]")
+"""The file of words that a check names."""
 DEEPEST = 20
 """Recipes in a chain of ``extends``."""
 
@@ -160,9 +163,15 @@ def rebased(tree: Table, folder: Path, onto: Path) -> Table:
     def model(text: str) -> str:
         return _moved(text, folder, onto)
 
+    def words(text: str) -> str:
+        found = _WORDS.search(text)
+        return text if found is None else text.replace(found[1], model(found[1]), 1)
+
     node: Node = tree
     for split in ("train", "validation", "test"):
         node = _edited(node, ("data", split), source)
+    node = _edited(node, ("checks", "not_worse_than"), model)
+    node = _edited(node, ("checks",), words)
     return cast(Table, _edited(node, ("models", "path"), model))
 
 

@@ -119,6 +119,9 @@ class Data(Section):
     named as itself is meant as it is written."""
     group_by: Text | None = None
     """Column whose equal values never fall on two sides of a split (customer, document)."""
+    slices: list[Text] = Field(default_factory=list)
+    """Columns by which results on test are told besides, each value a slice (language, channel);
+    columns that checks name are added to them."""
     bad_files: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.01
     """Share of a split's rows whose pictures or sounds may be missing or damaged: they are named
     and left out. More of them end the run with the list."""
@@ -326,6 +329,19 @@ class Export(Section):
     classes or of several a row; `auto`: where rows held back show a gain beyond noise."""
 
 
+class NotWorse(Section):
+    """A check against a bundle that is there already: the new model must not be shown to be worse.
+
+    Both are scored on the new test rows, by the recipe's objective; the check fails where the whole
+    95% interval of their difference, bootstrapped over pairs, lies below ``-by``.
+    """
+
+    not_worse_than: Text
+    """Bundle, or run folder that holds one, relative to the recipe."""
+    by: Annotated[float, Field(ge=0.0)] = 0.0
+    """How much worse it may be, in the objective's units."""
+
+
 ModelRef = Text | FolderModel | PackageModel | HubModel
 
 
@@ -384,9 +400,12 @@ class Recipe(Section):
     artifacts: Text | None = None
     """Folder that all those machines see, for checkpoints and bundles: a path on a shared disk
     (relative to the recipe), or `s3://bucket/prefix`. Needed with `storage`."""
-    checks: list[Text] = Field(default_factory=list)
-    """Conditions on the test split, e.g. `accuracy >= 0.9`, `recall[refund] >= 0.8`; a miss is
-    exit code 3."""
+    checks: list[Text | NotWorse] = Field(default_factory=list)
+    """Conditions on the test split: of all rows (`accuracy >= 0.9`), a class
+    (`recall[refund] >= 0.8`), the rows of a slice (`accuracy[lang=de] >= 0.85`), a cost
+    (`latency_ms <= 20`, `parameters <= 100M`, `disk <= 500MB`), answers that stay when texts
+    change (`invariance[typos] >= 0.95`; also `case`, `punctuation`, `synonyms=words.txt`), an
+    earlier bundle (`{not_worse_than: bundles/v1}`). A miss is exit code 3."""
     export: Export = Field(default_factory=Export)
     """What the bundle holds and where it goes."""
     track: Text | list[Text] = Field(default_factory=list)

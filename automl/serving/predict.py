@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from automl import documents, tasks
-from automl.bundle import INFO, BundleInfo
+from automl.bundle import INFO, BundleInfo, find_bundle
 from automl.errors import DataError, InputError, Problem, RowError
-from automl.rundir import RunDir
 from automl.serving import base
 from automl.tasks import MEDIA, Columns, Role, Task, _loading
+
+__all__ = ["Pair", "Predictor", "find_bundle", "quieten", "task_of"]
 
 
 class Pair(TypedDict):
@@ -143,26 +144,6 @@ def _by_role(row: str | Mapping[str, Any], predictor: Predictor) -> Mapping[str,
         else value
         for name, value in row.items()
     }
-
-
-def find_bundle(path: Path) -> Path:
-    """Return the bundle at ``path``, or the one of the run folder at ``path``; absolute.
-
-    Raises InputError where neither lies there.
-    """
-    folder = path.expanduser().absolute()
-    if (folder / INFO).is_file():
-        return folder
-    run = RunDir.at(folder)
-    if (run.bundle / INFO).is_file():
-        return run.bundle
-    if run.plan.is_file():
-        hint = "`automl run` its recipe to the end, or `automl export` the best trial so far"
-        raise InputError(Problem(f"the run in {path} has no bundle yet", hint=hint))
-    if not folder.is_dir():
-        raise InputError(Problem(f"{path} is not a folder", hint="name a bundle or a run folder"))
-    hint = "a bundle is what `automl run` writes to runs/<name>/bundle"
-    raise InputError(Problem(f"{path} is not a bundle: it holds no {INFO}", hint=hint))
 
 
 def task_of(bundle: Path) -> Task | None:

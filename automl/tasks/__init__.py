@@ -282,6 +282,8 @@ class Task:
     values."""
     unmarked: tuple[str, ...] = ()
     """Classes that are none where train has them not: what other rows mark so is left out."""
+    by_class: tuple[str, ...] = ("precision", "recall", "f1")
+    """The columns of the report's per-class table that checks may name, where there is one."""
     kinds: Callable[[Labels], tuple[str, ...]] | None = None
     """labels → the names in the report's per-class table, where those are not the labels."""
 

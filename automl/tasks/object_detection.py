@@ -160,6 +160,7 @@ TASK = Task(
     pipeline_tag="object-detection",
     auto_class=_detecting.AUTO_CLASS,
     mapping="MODEL_FOR_OBJECT_DETECTION_MAPPING_NAMES",
+    by_class=("precision", "recall", "f1", "ap", "ap50"),
     roles=(
         _vision.IMAGE,
         Role(

@@ -88,6 +88,7 @@ TASK = Task(
     pipeline_tag="image-segmentation",
     auto_class=_segmenting.AUTO_CLASS,
     mapping="MODEL_FOR_SEMANTIC_SEGMENTATION_MAPPING_NAMES",
+    by_class=("precision", "recall", "f1", "iou"),
     roles=(
         _vision.IMAGE,
         Role(

@@ -38,11 +38,15 @@ def untrained(task: Task, model: ModelRef, data: DataRef, device: torch.device) 
     return found.to(device).eval(), told
 
 
-def trained(task: Task, model: ModelRef, device: torch.device) -> Any:
+def trained(task: Task, model: ModelRef, device: torch.device, beside: str = "") -> Any:
     """Return a model with the head it was saved with, in float32, ready to predict on ``device``.
 
+    ``beside`` is the folder of the base model, where ``model`` is a bundle of adapters alone.
     Raises CandidateError when any weight is missing: a head would be drawn at random silently.
     """
+    if beside:
+        whole = _loading.with_adapters(task, model.path, beside, model.trust_remote_code)
+        return whole.to(device)
     return _loading.trained(task, model.path, model.trust_remote_code, model.id).to(device)
 
 

@@ -50,6 +50,10 @@ def _result(spec: jobs.Spec) -> Any:
             from automl.worker.scoring import score
 
             return score(spec)
+        case jobs.ExamineSpec():
+            from automl.worker.examining import examine
+
+            return examine(spec)
         case jobs.MeasureSpec():
             from automl.worker.measuring import measure
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from automl import documents, tasks
-from automl.jobs import Reliability, ScoreResult, ScoreSpec, SplitScore
+from automl.data.tables import read_table
+from automl.jobs import Reliability, ScoreResult, ScoreSpec, SliceScore, SplitScore
 from automl.tasks import Columns, Labels, Task, _drawing
 from automl.worker import costs, device, models, store
 from automl.worker.cache import read_columns
+from automl.worker.examining import taken
 from automl.worker.prediction import predicted
 from automl.worker.temperature import reliability
 
 DRAWN, SHEET_COLUMNS = 24, 6
 """Rows that are drawn, for the card."""
+MOST_SLICES = 20
+"""Values of a column whose rows are scored apart, besides those that checks name."""
 SHOWN = 5
 """Rows that a model which generates is asked, for the card."""
 
@@ -39,7 +45,7 @@ def score(spec: ScoreSpec) -> ScoreResult:
         model, tokenizer = models.untrained(task, spec.model, spec.data, chosen)
         most = task.evaluation_rows
     else:
-        model = models.trained(task, spec.model, chosen)
+        model = models.trained(task, spec.model, chosen, spec.beside)
         tokenizer = task.processor(spec.model.path, spec.model.trust_remote_code)
         most = task.scored_rows
     limit = models.reach(model, tokenizer, spec.data.max_length)
@@ -61,6 +67,9 @@ def score(spec: ScoreSpec) -> ScoreResult:
         count += len(next(iter(columns.values())))
         targets = task.targets(columns, labels)
         splits[split] = deciding.report(found, targets, columns, labels, spec.seed)
+        if spec.slices and split == "test":
+            slices = _slices(spec, deciding, found, columns)
+            splits[split] = replace(splits[split], slices=slices)
         said[split] = found, targets
         if spec.thresholds:
             plain[split] = task.score(found, targets, labels)
@@ -81,6 +90,28 @@ def score(spec: ScoreSpec) -> ScoreResult:
         reliability=_reliability(task, said, 1.0),
         uncalibrated=_reliability(task, said, spec.temperature) if spec.temperature != 1 else {},
     )
+
+
+def _slices(spec: ScoreSpec, task: Task, found: Any, columns: Columns) -> dict[str, SliceScore]:
+    """Return the scores of the rows that have one value in a column, the most frequent values."""
+    labels, scores = spec.data.labels, {}
+    count = len(next(iter(columns.values())))
+    for name, values in read_table(Path(spec.slices)).slice(0, count).to_pydict().items():
+        for value in _frequent(values, spec.named_slices.get(name, ())):
+            rows = [row for row, each in enumerate(values) if each == value]
+            few = {role: [held[row] for row in rows] for role, held in columns.items()}
+            told = task.report(
+                taken(found, rows), task.targets(few, labels), few, labels, spec.seed
+            )
+            scores[f"{name}={value}"] = SliceScore(told.rows, told.metrics, told.intervals)
+    return scores
+
+
+def _frequent(values: Sequence[str | None], named: Sequence[str]) -> list[str]:
+    """Return the most frequent values, by name, and those that are named whatever their number."""
+    counts = Counter(value for value in values if value is not None)
+    first = {value for value, _ in counts.most_common(MOST_SLICES)}
+    return sorted(first | {value for value in named if value in counts})
 
 
 def _draw_sheet(task: Task, found: Any, columns: Columns, labels: Labels, target: Path) -> None:

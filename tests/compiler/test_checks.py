@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.compiler.checks import OPERATORS, Check, parse
+from automl.compiler.checks import Check, Earlier, Measured, parse, slices
+from automl.compiler.quantities import OPERATORS
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,13 @@ def test_every_check_reads_as_it_was_written(
 
 
 METRICS = {"accuracy": 0.9, "log_loss": math.nan}
-PER_CLASS = {"refund": {"recall": 0.5}}
+MEASURED = Measured(
+    METRICS,
+    {"refund": {"recall": 0.5}, "a=b": {"recall": 0.3}},
+    {"lang=de": {"accuracy": 0.7}, "a=b": {"recall": 0.9}},
+    {"latency_ms": 12.0, "disk": 90e6, "parameters": 22e6},
+    {"typos": 0.96, "synonyms=words.txt": math.nan},
+)
 
 
 @pytest.mark.parametrize(
@@ -69,9 +76,37 @@ PER_CLASS = {"refund": {"recall": 0.5}}
         ("recall[other] >= 0", (None, False)),
         ("macro_f1 >= 0", (None, False)),
         ("log_loss <= 10", (None, False)),
+        ("accuracy[lang=de] >= 0.7", (0.7, True)),
+        ("accuracy[lang = de] > 0.7", (0.7, False)),
+        ("accuracy[lang=fr] > 0.7", (None, False)),
+        ("recall[a=b] <= 0.3", (0.3, True)),
+        ("latency_ms <= 20", (12.0, True)),
+        ("latency_ms <= 20ms", (12.0, True)),
+        ("disk <= 80MB", (90e6, False)),
+        ("parameters <= 0.1B", (22e6, True)),
+        ("invariance[typos] >= 0.95", (0.96, True)),
+        ("invariance[case] >= 0.95", (None, False)),
+        ("invariance[synonyms=words.txt] >= 0", (None, False)),
     ],
 )
 def test_a_check_says_what_was_measured_and_whether_it_passed(
     text: str, result: tuple[float | None, bool]
 ) -> None:
-    assert parse(text).apply(METRICS, PER_CLASS) == result
+    check = parse(text)
+    assert isinstance(check, Check)
+    assert check.apply(MEASURED) == result
+
+
+def test_a_check_against_a_bundle_reads_as_it_was_written() -> None:
+    assert parse("not_worse_than bundles/v 1") == Earlier("bundles/v 1")
+    assert parse(Earlier("a/b", 0.05).text) == Earlier("a/b", 0.05)
+
+
+def test_a_unit_of_another_quantity_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match="'MB' is no unit of latency_ms: ms"):
+        parse("latency_ms <= 20MB")
+
+
+def test_a_class_that_is_written_like_a_slice_is_none() -> None:
+    texts = ["recall[a=b] > 0", "accuracy[lang=de] > 0", "f1[x] > 0", "invariance[typos] > 0"]
+    assert slices(texts, ["a=b", "x"]) == (("lang", "de"),)

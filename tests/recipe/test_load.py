@@ -39,7 +39,7 @@ TYPICAL = """\
       seed: 7
     objective: {maximize: macro_f1, subject_to: [parameters <= 100M]}
     budget: {trials: 40, time: 2h}
-    checks: [accuracy >= 0.90, "recall[refund] >= 0.80"]
+    checks: [accuracy >= 0.90, "recall[refund] >= 0.80", {not_worse_than: bundles/v1, by: 0.01}]
     export: {formats: [safetensors], push_to_hub: acme/support-tickets}
 """
 HEAVY = ("torch", "transformers", "datasets", "optuna", "pyarrow")
@@ -122,7 +122,7 @@ FULL: dict[str, Any] = {
     "task": "text-classification",
     "data": {"train": "a.csv", "validation": ["b.csv"], "test": 0.1, "columns": {"text": "body"},
              "labels": {"Refund ": "refund", "": None}, "group_by": "who", "seed": 1,
-             "bad_files": 0.05, "max_length": 64},
+             "bad_files": 0.05, "slices": ["lang"], "max_length": 64},
     "models": ["acme/encoder", {"path": "m"}, {"id": "a/b", "revision": "c"}, {"package": "p"}],
     "search": {"space": {"learning_rate": {"low": 1e-5, "high": 1e-3, "log": True},
                          "batch_size": [16, 32], "method": "full"},
@@ -135,7 +135,7 @@ FULL: dict[str, Any] = {
     "budget": {"trials": 3, "time": "1h", "finish": 0.1, "trial_time": None},
     "devices": {"executor": "ray", "address": "head:6379", "per_trial": 1,
                 "trials_per_device": 1, "threads": 2, "precision": "auto"},
-    "checks": ["accuracy >= 0.9"],
+    "checks": ["accuracy >= 0.9", {"not_worse_than": "bundles/v1", "by": 0.1}],
     "export": {"formats": ["safetensors"], "push_to_hub": None, "private": True,
                "calibration": "never", "thresholds": "never", "adapter": "keep"},
     "storage": "postgresql+psycopg://me@db/studies", "artifacts": "s3://bucket/automl",
