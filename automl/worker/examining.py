@@ -191,7 +191,7 @@ def _versus(spec: ExamineSpec, one: _Model, said: Any, other: _Model, columns: C
                 taken(answers, drawn),
                 taken(targets, drawn) if few is None else model.task.targets(few, model.labels),
                 model.labels,
-            )[spec.metric]
+            ).get(spec.metric, float("nan"))
             for model, answers, targets in zip((one, other), (said, theirs), truth, strict=True)
         )
         return new, old

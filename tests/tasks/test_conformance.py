@@ -233,6 +233,19 @@ def test_the_floor_beats_an_untrained_model_and_is_the_same_each_time(name, benc
 
 
 @every_task
+def test_any_few_rows_can_be_scored_apart_from_the_others(name, bench):
+    from automl.worker.examining import taken
+
+    task, columns, labels = bench.task, bench.sample.columns, bench.sample.labels
+    said = bench.predicted(bench.model)
+    for rows in ([0], [3, 1]):
+        few = {role: [values[row] for row in rows] for role, values in columns.items()}
+        found = task.report(taken(said, rows), task.targets(few, labels), few, labels, 0)
+        assert found.rows == len(rows)
+        assert task.objective in found.metrics
+
+
+@every_task
 def test_its_answers_are_json_with_the_keys_it_promises(name, bench):
     task, columns = bench.task, bench.sample.asked or bench.sample.columns
     said = (
