@@ -293,7 +293,7 @@ def _trial_spec(
         direction=plan.goal.direction,
         evaluation_samples=plan.search.evaluation_samples,
         seed=plan.search.seed if trial.seed is None else trial.seed,
-        precision=setting.precision,
+        precision="fp32" if trial.full_precision else setting.precision,
         threads=min(setting.threads, slot.threads),
         processes=slot.processes,
         devices=slot.devices,

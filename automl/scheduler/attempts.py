@@ -76,6 +76,8 @@ class Attempt:
     asked_at: float = 0.0
     last: TrialEvent | None = None
     saved_bytes: int = 0
+    rounded: bool = False
+    """Whether it trains in fewer bits than fp32 though the recipe did not ask for that."""
     oom_kills: int = field(default_factory=lambda: machine.oom_kills())
     """Those of the machine when the attempt began."""
 
@@ -136,10 +138,13 @@ def _vanished(attempt: Attempt, code: int, log: Path) -> End:
     return End("failed", "lost" if code < 0 else "crash", f"worker {how}: {last}")
 
 
-def retry(kind: FailureKind, failures: int, rows: int) -> bool:
+def retry(kind: FailureKind, failures: int, rows: int, rounded: bool = False) -> bool:
     """Decide whether a trial is tried again.
 
+    What is no number in fewer bits may be one in fp32, in which a ``rounded`` trial goes on.
     ``failures`` counts this trial's failures of that kind, this one included. Out of memory halves
     the ``rows`` that a process takes at once: gradients accumulate to the same effective batch.
     """
+    if kind == "not_a_number":
+        return rounded
     return failures <= RETRIES[kind] and (kind != "out_of_memory" or rows >= 2)

@@ -296,9 +296,9 @@ class Scheduler:
         handle = self.executor.start(folder, slot)
         now = self.clock()
         rows = spec.micro_batch or int(spec.hyperparameters.get("batch_size", 0)) // slot.processes
-        self._running.append(
-            Attempt(trial, slot, handle, rows, self._tail(trial.number), started=now, heard=now)
-        )
+        rounded = spec.precision != "fp32" and self.study.plan.devices.precision == "auto"
+        tail = self._tail(trial.number)
+        self._running.append(Attempt(trial, slot, handle, rows, tail, now, now, rounded=rounded))
         self.listen(
             TrialStarted(
                 trial.number,
@@ -433,11 +433,14 @@ class Scheduler:
             self.does_not_fit(configuration, rows, attempt.slot)
             if self._pool.widen(configuration.candidate, attempt.slot):
                 halve, rows = False, 2 * rows
-        if not retry(kind, self._failures[number, kind], rows):
+        if not retry(kind, self._failures[number, kind], rows, attempt.rounded):
             self._end(number, "failed", kind, message)
             return
         if halve:
             self.study.shrink(number, rows // 2)
+        if kind == "not_a_number":
+            self.study.in_full_precision(number)
+            message = f"{message}; in fp32 from here"
         if self.study.trials[number].paused:  # it goes on when, and if, its turn comes
             self.study.release(number)
             self._say_paused(number, f"{message}; continues from its last checkpoint")

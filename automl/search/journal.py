@@ -67,6 +67,7 @@ def restore(trial: FrozenTrial) -> StudyTrial:
         seconds=float(facts.get("seconds", seconds)),
         attempts=int(facts.get("attempts", 0)),
         micro_batch=facts.get("micro_batch"),
+        full_precision=bool(facts.get("full_precision")),
         failure=facts.get("failure"),
         message=facts.get("message", ""),
         paused=paused,

@@ -329,6 +329,10 @@ class Study:
         """Record the micro-batch that the trial's next attempt uses."""
         self._set(number, micro_batch=micro_batch)
 
+    def in_full_precision(self, number: int) -> None:
+        """Record that the trial's next attempts train in fp32."""
+        self._set(number, full_precision=True)
+
     def tell(
         self,
         number: int,

@@ -40,6 +40,8 @@ class StudyTrial:
     """Training and evaluation seconds, over all attempts."""
     attempts: int = 0
     micro_batch: int | None = None
+    full_precision: bool = False
+    """Whether it trains in fp32, whatever was chosen: in fewer bits its loss was no number."""
     failure: FailureKind | None = None
     message: str = ""
     paused: bool = False

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 import pytest
@@ -15,7 +15,7 @@ from automl import events, machine
 from automl.compiler.layout import Need
 from automl.executors import Slot
 from automl.jobs import DataRef, ModelRef, Parent, TrialSpec
-from automl.plan import Configuration, SearchPlan
+from automl.plan import Configuration, DevicePlan, SearchPlan
 from automl.rundir import RunDir
 from automl.scheduler import Limits, Outcome, Scheduler, retry
 from automl.search import rungs
@@ -75,6 +75,7 @@ class Bench:
         self.needs: dict[str, Need] = {}
         self.possible: Callable[[Configuration], bool] = lambda _: True
         self.specs: list[TrialSpec] = []
+        self.precision: Literal["fp32", "bf16"] = "fp32"
 
     def run(self) -> Outcome:
         self.study = Study(self.rundir.study, self.plan)
@@ -101,6 +102,7 @@ class Bench:
             specify(trial, slot),
             rungs=rungs.ahead(trial, self.plan),
             micro_batch=trial.micro_batch or self.fitting,
+            precision="fp32" if trial.full_precision else self.precision,
         )
         self.specs.append(spec)
         return spec
@@ -169,6 +171,23 @@ def test_each_failure_is_retried_by_its_policy(
     trial = bench.study.trials[0]
     assert (bench.executor.attempts[0], trial.state, trial.failure) == (attempts, state, failure)
     assert trial.message
+
+
+@pytest.mark.parametrize(("wanted", "attempts"), [("auto", ["bf16", "fp32"]), ("bf16", ["bf16"])])
+def test_what_is_no_number_in_fewer_bits_is_tried_in_full_precision_unless_asked_for(
+    tmp_path: Path, wanted: Any, attempts: list[str]
+):
+    bench = Bench(
+        tmp_path / "r",
+        lambda t, a: "evals=2:0.5" + (",end=nan" if a == 1 else ""),
+        limits=Limits(trials=1),
+        devices=DevicePlan("local", 1, 1, None, wanted),
+    )
+    bench.precision = "bf16"
+    bench.run()
+    assert [spec.precision for spec in bench.specs] == attempts
+    assert bench.states() == ["complete" if len(attempts) == 2 else "failed"]
+    assert Study(bench.rundir.study, bench.plan).trials[0].full_precision is (len(attempts) == 2)
 
 
 def test_crash_message_carries_what_the_worker_printed(tmp_path: Path):
