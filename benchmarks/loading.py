@@ -1,11 +1,12 @@
-"""Whether training waits for its rows: pictures a second of the loader against those of the model.
+"""Whether training waits for its rows: what the loader gives a second against what the model takes.
 
     python benchmarks/loading.py MODEL FOLDER [--rows 512] [--batch 32] [--threads 1]
 
-MODEL is a folder with an image classifier, FOLDER one with a folder of pictures for each class. The
-same rows are decoded from their files, read back from the cache, read and changed at random (light,
-randaugment), each batch also trained on, beside the bare loop that trains on one batch again and
-again. All on the CPU, in one process, one after the other, best of three.
+MODEL is a folder with a classifier of pictures or of sounds, FOLDER one with a folder of pictures
+for each class, or with sounds whose names begin with their class. The same rows are decoded from
+their files, read back from the cache, read and changed at random, each batch also trained on, beside
+the bare loop that trains on the same batches, made before. Pictures are counted, of sounds their
+seconds. All on the CPU, in one process, one after the other, best of three.
 """
 
 from __future__ import annotations
@@ -13,21 +14,56 @@ from __future__ import annotations
 import argparse
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import soundfile
 import torch
 
 from automl import tasks
-from automl.worker import store
+from automl.worker import models, store
 
-TASK = "image-classification"
-POLICIES = {
-    "as it is": {"augmentation": "none"},
-    "light": {"augmentation": "light", "flip": True, "crop": 0.7},
-    "randaugment": {"augmentation": "randaugment", "magnitude": 5, "flip": True, "crop": 0.7},
-}
+LENGTH = 1600
+"""Of sounds, in the units of the task: none here is that long."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is loaded: its task, the role of its files, and how rows may be changed in training."""
+
+    task: str
+    role: str
+    unit: str
+    policies: Mapping[str, Mapping[str, Any]]
+    label: Callable[[Path], str]
+
+
+PICTURES = Kind(
+    "image-classification",
+    "image",
+    "pictures",
+    {
+        "as it is": {"augmentation": "none"},
+        "light": {"augmentation": "light", "flip": True, "crop": 0.7},
+        "randaugment": {"augmentation": "randaugment", "magnitude": 5, "flip": True, "crop": 0.7},
+    },
+    lambda path: path.parent.name,
+)
+SOUNDS = Kind(
+    "audio-classification",
+    "audio",
+    "seconds of sound",
+    {
+        "as it is": {"sound_augmentation": "none"},
+        "light": {"sound_augmentation": "light", "noise": 20.0},
+        "hidden": {"sound_augmentation": "light", "noise": 20.0, "time_mask": 0.1,
+                   "feature_mask": 0.1},
+    },
+    lambda path: path.name.split("_")[0],
+)  # fmt: skip
+KINDS = {".jpg": PICTURES, ".png": PICTURES, ".flac": SOUNDS, ".wav": SOUNDS}
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -52,48 +88,53 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    task = tasks.get(TASK)
-    files = sorted(path for path in options.folder.rglob("*") if path.suffix == ".jpg")
+    files = sorted(path for path in options.folder.rglob("*") if path.suffix in KINDS)
     files = files[:: max(1, len(files) // options.rows)][: options.rows]
-    labels = tuple(sorted({path.parent.name for path in files}))
+    kind = KINDS[files[0].suffix]
+    task = tasks.get(kind.task)
     columns = {
-        "image": [str(path) for path in files],
-        "label": [path.parent.name for path in files],
+        kind.role: [str(path) for path in files],
+        "label": [kind.label(path) for path in files],
     }
+    labels = tuple(sorted(set(columns["label"])))
+    amount = (
+        len(files) if kind is PICTURES else sum(soundfile.info(each).duration for each in files)
+    )
     processor = task.processor(str(options.model), False)
     model: Any = task.build(str(options.model), labels, {"freeze_norm": True}, False).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
-    assert task.loss is not None
-    assert task.training_collator is not None
 
     def step(batch: dict[str, Any]) -> None:
-        assert task.loss is not None
-        task.loss(model, batch).backward()
+        models.loss(task, model, batch).backward()
         optimizer.step()
         optimizer.zero_grad()
 
+    def encoded() -> dict[str, list[Any]]:
+        return task.encode(columns, processor, LENGTH, labels)
+
     with tempfile.TemporaryDirectory() as name:
-        store.save([store.rows(task.encode(columns, processor, 64, labels))], Path(name))
+        store.save([store.rows(encoded())], Path(name))
         rows = store.load(Path(name))
 
         def batches(policy: str) -> Iterator[dict[str, Any]]:
             assert task.training_collator is not None
-            collate = task.training_collator(processor, 0, POLICIES[policy])
+            collate = task.training_collator(processor, 0, kind.policies[policy])
             for start in range(0, len(rows), options.batch):
                 stop = min(len(rows), start + options.batch)
                 yield collate([rows[row] for row in range(start, stop)])
 
-        one = next(batches("as it is"))
-        count = -(-len(rows) // options.batch)
-        step(one)
-        bare = len(rows) / seconds(lambda: [step(one) for _ in range(count)])
-        print(f"{len(rows)} pictures, {tuple(one['pixel_values'].shape[1:])}, ", end="")
-        print(f"{options.threads} thread(s), {options.model.name}: bare loop {bare:,.0f} a second")
-        decoded = len(rows) / seconds(lambda: task.encode(columns, processor, 64, labels))
-        print(f"  decoded and cut anew  {decoded:8,.0f} a second  {decoded / bare:5.1f} x bare")
-        for policy in POLICIES:
-            alone = len(rows) / seconds(lambda policy=policy: list(batches(policy)))
-            both = len(rows) / seconds(
+        several = list(batches("as it is"))
+        step(several[0])
+        bare = amount / seconds(lambda: [step(batch) for batch in several])
+        print(
+            f"{amount:,.0f} {kind.unit} in {len(rows)} rows, {options.threads} thread(s), ", end=""
+        )
+        print(f"{options.model.name}: bare loop {bare:,.0f} a second")
+        decoded = amount / seconds(encoded)
+        print(f"  decoded anew          {decoded:8,.0f} a second  {decoded / bare:5.1f} x bare")
+        for policy in kind.policies:
+            alone = amount / seconds(lambda policy=policy: list(batches(policy)))
+            both = amount / seconds(
                 lambda policy=policy: [step(batch) for batch in batches(policy)]
             )
             print(
