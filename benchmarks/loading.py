@@ -4,8 +4,8 @@
 
 MODEL is a folder with a classifier of pictures or of sounds, FOLDER one with a folder of pictures
 for each class, or with sounds whose names begin with their class. The same rows are decoded from
-their files, read back from the cache, read and changed at random, each batch also trained on, beside
-the bare loop that trains on the same batches, made before. Pictures are counted, of sounds their
+their files, read back from the cache, read and changed at random, each batch also trained on,
+beside a loop that trains on the same batches, made before. Pictures are counted, of sounds their
 seconds. All on the CPU, in one process, one after the other, best of three.
 """
 
