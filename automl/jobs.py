@@ -287,6 +287,32 @@ class ExamineSpec:
     version: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """The values of one setting: a range, in the units it is compared in, or choices."""
+
+    low: float = 0.0
+    high: float = 0.0
+    choices: tuple[str, ...] = ()
+    """Empty for a range."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportanceSpec:
+    """Say how much of the differences between configurations each setting explains; result:
+    ImportanceResult JSON."""
+
+    columns: Mapping[str, Column]
+    """By setting."""
+    rows: tuple[Mapping[str, float | str], ...]
+    """One configuration each; every column has a value."""
+    values: tuple[float, ...]
+    """The goal's metric of each row, all at the same number of training samples."""
+    seed: int
+    schema: Literal["automl/importance"] = "automl/importance"
+    version: int = 1
+
+
 Spec = (
     TrialSpec
     | ScoreSpec
@@ -297,6 +323,7 @@ Spec = (
     | ScreenSpec
     | SoupSpec
     | CalibrateSpec
+    | ImportanceSpec
 )
 
 
@@ -559,6 +586,39 @@ class CalibrateResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """What one setting explains by itself of the variance between configurations, 0 to 1."""
+
+    share: float
+    low: float
+    """The least share that was found when a fifth of the configurations was left out."""
+    high: float
+    """The largest."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportanceResult:
+    """Which settings made the difference.
+
+    Functional ANOVA over a forest of regression trees (Hutter et al. 2014). What the shares lack to
+    one is the joint effect of several settings.
+    """
+
+    shares: Mapping[str, Share]
+    configurations: int
+    explained: float
+    """Share of the variance that such a forest predicts of configurations it has not seen (R²);
+    near or below zero the shares say nothing."""
+    schema: Literal["automl/importance-result"] = "automl/importance-result"
+    version: int = 1
+
+    @property
+    def ranked(self) -> tuple[str, ...]:
+        """The settings, the most important first."""
+        return tuple(sorted(self.shares, key=lambda name: (-self.shares[name].share, name)))
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """Median seconds of one training step under one setting."""
 
@@ -625,6 +685,7 @@ def read_spec(path: Path) -> Spec:
             ScreenSpec,
             SoupSpec,
             CalibrateSpec,
+            ImportanceSpec,
         )
     }
     name = json.loads(path.read_bytes()).get("schema")

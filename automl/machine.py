@@ -132,6 +132,22 @@ def gpu_use() -> tuple[Use, ...]:
         )
 
 
+def gpu_watts() -> float | None:
+    """Return the power limit of the GPUs this process may use, their mean; None where it is not
+    known."""
+    mine = {gpu.id for gpu in gpus()}
+    with _management() as nvml:
+        if nvml is None:
+            return None
+        found = [
+            _known(nvml, nvml.nvmlDeviceGetEnforcedPowerLimit, handle)
+            for handle, identifier in _devices(nvml)
+            if identifier in mine
+        ]
+    limits = [milliwatts / 1000 for milliwatts in found if milliwatts]
+    return sum(limits) / len(limits) if limits else None
+
+
 @contextmanager
 def _management() -> Iterator[Any]:
     """NVML, or None where there is no driver."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,11 +19,13 @@ from automl import (
     membership,
     preparation,
     processes,
+    reporting,
     room,
     tasks,
 )
 from automl.errors import DriftError, Interrupted, Problem, RunFolderError, StorageLost, StudyFailed
 from automl.events import RunEnded, RunEvent, RunStarted, StageBegan
+from automl.exporters._energy import refuse_nonsense
 from automl.jobs import ModelRef
 from automl.membership import Shared
 from automl.plan import Configuration, Goal, Plan
@@ -72,6 +75,8 @@ class RunResult:
     """Test metrics without thresholds; empty where there are none."""
     untrained: jobs.SplitScore | None = None
     """The winner's candidate as it came, where the task can be done with it."""
+    report: Path | None = None
+    """The study as one page to look at."""
 
     @property
     def exit_code(self) -> int:
@@ -145,6 +150,7 @@ def run(
     loaded = recipe if isinstance(recipe, LoadedRecipe) else load_recipe(recipe)
     rundir = run_folder(loaded, run_dir)
     lock = _lock(loaded) if locked else None
+    refuse_nonsense(os.environ)
     trackers = loaded.recipe.trackers
     with room.watched(rundir), rundir.lock(), processes.preloaded(trackers):
         listen = _recorded(rundir, listen)
@@ -158,10 +164,16 @@ def run(
             raise Interrupted("interrupted before the search began; nothing was lost")
         try:
             with joined.presence() if joined else nullcontext():
-                return _Run(loaded, rundir, compiled, listen, interrupts, joined, fetch).go()
+                result = _Run(loaded, rundir, compiled, listen, interrupts, joined, fetch).go()
         except StorageLost:
             listen(RunEnded("failed", None, None, None, time.time()))
             raise
+        except StudyFailed:
+            if not machine.is_full(rundir.root):
+                reporting.conclude(rundir)
+            raise
+        report = reporting.conclude(rundir, interrupted=result.state == "interrupted")
+        return replace(result, report=report)
 
 
 def _joined(
@@ -466,6 +478,7 @@ def export(
         gpus = tuple(gpu.id for gpu in machine.gpus())
         finish = conclude(study, rundir, rundir.recipe.read_text(), gpus[:1], listen)
         result = _result(study, rundir, "trials", finish)
+        result = replace(result, report=reporting.conclude(rundir))
     if target is not None:
         shutil.copytree(rundir.bundle, target)
     return result

@@ -1,7 +1,7 @@
 """The run folder: owns every path in it, and the lock that says who runs. Reads no content.
 
 runs/<name>/  recipe.yaml  plan.json  study.journal  events.jsonl  lock  held  stop
-              cache/  finish/  bundle/
+              cache/  finish/  bundle/  report.html
               trials/0007/{spec.json,log.txt,metrics.jsonl,request,checkpoint/,best/}
               track/{tensorboard/trial-0007/,mlflow/,wandb/}
 """
@@ -196,6 +196,11 @@ class RunDir:
     def bundle(self) -> Path:
         """What is exported."""
         return self.root / "bundle"
+
+    @property
+    def report(self) -> Path:
+        """The study as one page to look at."""
+        return self.root / "report.html"
 
     @property
     def trials(self) -> Path:

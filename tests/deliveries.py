@@ -14,7 +14,8 @@ from typing import Any
 from automl import documents, plan
 from automl.exporters import CheckResult, Delivery, TrialSummary
 from automl.exporters._choice import Choice, Confirmed, Point, Soup, optimism
-from automl.jobs import Interval, ScoreResult, SplitScore
+from automl.exporters._energy import Energy
+from automl.jobs import ImportanceResult, Interval, ScoreResult, Share, SplitScore
 
 TOPICS = ("account access", "billing", "delivery", "feedback", "refund", "returns", "technical")
 VERSIONS = {"automl": "0.1.0", "python": "3.11.9", "torch": "2.13.0", "transformers": "5.23.0"}
@@ -316,6 +317,24 @@ def make_delivery(
         seconds=271.0,
         hardware="4 cores (an office machine), 16 GiB, no GPU",
         choice=choice,
+        importance=ImportanceResult(
+            {
+                "learning_rate": Share(0.62, 0.55, 0.71),
+                "epochs": Share(0.11, 0.04, 0.19),
+                "candidate": Share(0.08, 0.02, 0.1),
+                "batch_size": Share(0.01, 0.0, 0.03),
+            },
+            10,
+            0.58,
+        ),
+        energy=Energy(
+            "CPU core",
+            1204.0,
+            12.0,
+            "assumed",
+            473.0,
+            "the world's mean in 2024 (Ember, Global Electricity Review 2025)",
+        ),
     )
 
 

@@ -27,6 +27,8 @@ ORDER = (
     "schema",
     "status",
     "trials",
+    "report",
+    "compare",
     "logs",
     "pause",
     "stop",

@@ -52,6 +52,8 @@ def _interrupted(console: Console, result: RunResult) -> None:
     found = f"best so far: {_value(result)} (trial {best.number})" if best else "no result yet"
     console.print(f"interrupted; {found}. What was running is saved.")
     console.print("continue: the same command again")
+    if result.report is not None:
+        console.print(f"report: {_short_path(result.report)}")
 
 
 def _value(result: RunResult) -> str:
@@ -275,6 +277,8 @@ def _next(console: Console, result: RunResult) -> None:
     console.print("next:")
     console.print(f"  automl predict {bundle} {_given(result.bundle)}")
     console.print(f"  {bundle}/README.md   # the model card")
+    if result.report is not None:
+        console.print(f"  {_short_path(result.report)}   # how it was found, as a page to look at")
     console.print(f"  automl trials {_short_path(result.folder)}   # all that was tried")
     if result.outcome == "settled":
         console.print("  a wider space, or search.stop: never, then the same command: it goes on")

@@ -13,7 +13,8 @@ from typing import Protocol, cast
 
 from automl import plugins
 from automl.exporters._choice import Choice
-from automl.jobs import CalibrateResult, ScoreResult
+from automl.exporters._energy import Energy
+from automl.jobs import CalibrateResult, ImportanceResult, ScoreResult
 from automl.plan import Configuration, Plan
 from automl.tasks._loading import ADAPTER
 
@@ -89,6 +90,11 @@ class Delivery:
 
     examples: Path | None = None
     """A picture of what the model says of the first test rows, where that can be drawn."""
+
+    importance: ImportanceResult | None = None
+    """Which settings made the difference; null where too few configurations can be compared."""
+    energy: Energy | None = None
+    """What the trials used, estimated; null where it is not known what they held."""
 
     @property
     def thresholds(self) -> Mapping[str, float]:

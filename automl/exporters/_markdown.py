@@ -10,6 +10,8 @@ import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+LONGEST = 14
+"""Rows of a table beyond which it is folded away."""
 _MARKUP = re.compile(r"[\\`*_\[\]|~$]")
 _ENTITIES = {"&": "&amp;", "<": "&lt;"}
 _LINKS = re.compile(r"(?i)(https?|ftp)://|www\.|(?<=\w)@(?=\w)")
@@ -63,3 +65,16 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], right: Iterable[
     ]
     lines = [header, rule, *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def folded(title: str, content: str) -> str:
+    """Return Markdown that is shown when its title is opened; GitHub and the hub render it."""
+    return f"<details>\n<summary>{plain(title)}</summary>\n\n{content}\n\n</details>"
+
+
+def long_table(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[str]], right: Iterable[int] = ()
+) -> str:
+    """Return the table, folded away under ``title`` where it has more than ``LONGEST`` rows."""
+    made = table(header, rows, right)
+    return folded(title, made) if len(rows) > LONGEST else made

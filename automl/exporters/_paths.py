@@ -6,7 +6,7 @@ A folder deep in a home directory says who somebody is and nothing that helps a 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from automl.exporters import Delivery
 from automl.plan import Candidate
 
+_ABSOLUTE = re.compile(r"(?<![\w.:/~…])(?:/[\w.@+=-]+){2,}")
 VOCABULARIES = frozenset({"tokenizer.json", "vocab.json", "vocab.txt", "merges.txt"})
 """Files that list pieces of text: ``/src`` or ``/root`` may be a token there."""
 
@@ -34,10 +35,15 @@ def machine_paths(delivery: Delivery, folder: Path) -> dict[str, str]:
     directory, the home directory, and the folders that the recipe names from the root, as they are
     written and with symbolic links followed.
     """
-    folders = [(delivery.model, "…"), (folder.parent, "…"), (Path.cwd(), "."), (Path.home(), "~")]
-    folders += [(path.parent, "…") for path in _absolute(YAML(typ="safe").load(delivery.recipe))]
+    return around([(delivery.model, "…"), (folder.parent, "…")], delivery.recipe)
+
+
+def around(folders: Sequence[tuple[Path, str]], recipe: str) -> dict[str, str]:
+    """Return ``folders`` with what to say instead, and those of this machine and the recipe."""
+    every = [*folders, (Path.cwd(), "."), (Path.home(), "~")]
+    every += [(path.parent, "…") for path in _absolute(YAML(typ="safe").load(recipe))]
     found: dict[str, str] = {}
-    for path, instead in folders:
+    for path, instead in every:
         for spelling in (path.absolute(), path.resolve()):
             if len(spelling.parts) > 1:
                 found.setdefault(str(spelling), instead)
@@ -59,6 +65,11 @@ def _absolute(value: object) -> Iterator[Path]:
 def hide(text: str, paths: dict[str, str]) -> str:
     """Return ``text`` with every one of ``paths`` replaced by what stands for it."""
     return _pattern(tuple(paths)).sub(lambda found: paths[found.group()], text)
+
+
+def shortened(text: str) -> str:
+    """Return ``text`` with every absolute path cut to its last two parts: logs name many."""
+    return _ABSOLUTE.sub(lambda found: "…/" + "/".join(found.group().split("/")[-2:]), text)
 
 
 def leaks(bundle: Path, paths: dict[str, str]) -> list[Leak]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from automl import tasks
 from automl.exporters import Delivery, TrialSummary
 from automl.exporters._markdown import code, plain
 from automl.exporters._units import cost, duration
@@ -162,7 +163,8 @@ def costs(delivery: Delivery) -> str:
     found = delivery.score.costs
     if not found:
         return ""
-    named = {"latency_ms": "for one text at a time (median)", "parameters": "parameters",
+    one = tasks.get(delivery.plan.task).thing
+    named = {"latency_ms": f"for one {one} at a time (median)", "parameters": "parameters",
              "disk": "of weights"}  # fmt: skip
     return ", ".join(
         f"{cost(name, found[name])} {what}" for name, what in named.items() if name in found

@@ -12,13 +12,16 @@ from typing import Any
 
 from automl import tasks
 from automl.exporters import Delivery, TrialSummary
-from automl.exporters._markdown import code, plain, table
+from automl.exporters._delivery_tables import explains
+from automl.exporters._markdown import code, folded, long_table, plain, table
 from automl.exporters._paths import origin
 from automl.exporters._units import checked, count, duration, setting
-from automl.jobs import Interval, SplitScore
+from automl.jobs import ImportanceResult, Interval, SplitScore
 from automl.plan import SPLITS, Candidate
 from automl.tasks import _chat
 
+CANDIDATE = "candidate"
+"""What the choice of a candidate is called among the settings."""
 SHOWN_CLASSES = 30
 """Tables by class list all of up to this many, else the weakest and the strongest."""
 _WEAKEST, _STRONGEST = 12, 4
@@ -67,7 +70,7 @@ def checks(delivery: Delivery) -> str:
         (
             plain(check.expression),
             checked(check.expression, check.actual),
-            "passed" if check.passed else "**missed**",
+            "skipped" if check.skipped else "passed" if check.passed else "**missed**",
             plain(check.detail, 300),
         )
         for check in delivery.checks
@@ -88,7 +91,7 @@ def classes(delivery: Delivery) -> str:
     if len(ranked) > len(shown):
         rows.insert(_WEAKEST, _between(ranked[_WEAKEST:-_STRONGEST], score))
     header = ("Class", "Precision", "Recall", "F1", score.unit.capitalize())
-    return table(header, rows, right=(1, 2, 3, 4))
+    return long_table(f"{len(ranked)} classes", header, rows, right=(1, 2, 3, 4))
 
 
 def mistakes(delivery: Delivery) -> str:
@@ -99,7 +102,8 @@ def mistakes(delivery: Delivery) -> str:
     if "label" not in examples[0]:
         return _as_told(examples)
     shown = [name for name in ("label", "predicted", "score") if name in examples[0]]
-    roles = [role.name for role in tasks.get(delivery.plan.task).inputs if role.name != "text"]
+    task = tasks.get(delivery.plan.task)
+    roles = [role.name for role in task.inputs if role.name != "text"]
     rows = [
         (plain(_texts(example, roles), 220), *(_shown(example[name]) for name in shown))
         for example in examples
@@ -112,7 +116,7 @@ def mistakes(delivery: Delivery) -> str:
     numbers = [
         place for place, name in enumerate(shown, 1) if not isinstance(examples[0][name], str)
     ]
-    return table(("Text", *(titles[name] for name in shown)), rows, right=numbers)
+    return table((task.thing.capitalize(), *(titles[name] for name in shown)), rows, right=numbers)
 
 
 def _shown(value: object) -> str:
@@ -170,7 +174,8 @@ def splits(delivery: Delivery) -> str:
             )
             for what, of in (("Smallest", min), ("Median", median), ("Largest", max))
         ]
-    return table(("", *(split.capitalize() for split in used)), rows, right=(1, 2, 3))
+    header = ("", *(split.capitalize() for split in used))
+    return long_table(f"Rows of {len(data.labels)} classes", header, rows, right=(1, 2, 3))
 
 
 def candidates(delivery: Delivery) -> str:
@@ -209,7 +214,7 @@ def candidates(delivery: Delivery) -> str:
         "Time",
     )
     ordered = [line for _, line in sorted(lines, key=lambda line: line[0])]
-    return table(header, ordered, right=(2, 4, 6, 7))
+    return long_table(f"{len(ordered)} candidates", header, ordered, right=(2, 4, 6, 7))
 
 
 def refused(delivery: Delivery) -> str:
@@ -217,15 +222,18 @@ def refused(delivery: Delivery) -> str:
     if not delivery.plan.refused:
         return ""
     rows = [(plain(one.reference), plain(one.reason, 300)) for one in delivery.plan.refused]
-    return table(("Not taken", "Why"), rows)
+    return long_table(f"{len(rows)} not taken", ("Not taken", "Why"), rows)
 
 
 def hyperparameters(delivery: Delivery) -> str:
     """The winner's hyperparameters beside what was searched."""
-    chosen = delivery.winner.configuration
-    every = delivery.plan.candidate(chosen.candidate).space
+    chosen, found = delivery.winner.configuration, delivery.importance
+    searched_space = delivery.plan.candidate(chosen.candidate).space
     # of several by one name, the one whose conditions hold
-    space = {one.name: one for one in sorted(every, key=lambda p: p.holds(chosen.hyperparameters))}
+    space = {
+        one.name: one
+        for one in sorted(searched_space, key=lambda p: p.holds(chosen.hyperparameters))
+    }
     rows = []
     for name, value in sorted(chosen.hyperparameters.items()):
         searched = "fixed"
@@ -235,8 +243,21 @@ def hyperparameters(delivery: Delivery) -> str:
             low, high = setting(space[name].low or 0), setting(space[name].high or 0)
             searched = f"{low} to {high}" + (", logarithmic" if space[name].log else "")
         exact = f"{value:.6g}" if isinstance(value, float) else str(value)
-        rows.append((code(name), code(exact), plain(searched)))
-    return table(("Hyperparameter", "Value", "Searched"), rows)
+        rows.append((code(name), code(exact), plain(searched), explains(found, name)))
+    if found is not None and CANDIDATE in found.shares:
+        every = plain(", ".join(one.id for one in delivery.plan.candidates))
+        told = code(CANDIDATE), code(chosen.candidate), every
+        rows.append((*told, explains(found, CANDIDATE)))
+    if found is None:
+        return table(("Hyperparameter", "Value", "Searched"), [row[:3] for row in rows])
+    rows.sort(key=lambda row: _place(row[0], found))
+    return table(("Hyperparameter", "Value", "Searched", "Explains"), rows, right=(3,))
+
+
+def _place(name: str, found: ImportanceResult) -> tuple[int, str]:
+    """The most important settings first, then those that nothing is known of."""
+    known = [code(each) for each in found.ranked]
+    return (known.index(name) if name in known else len(known)), name
 
 
 def versions(delivery: Delivery) -> str:
@@ -244,7 +265,7 @@ def versions(delivery: Delivery) -> str:
     rows = [
         (plain(name), plain(version)) for name, version in sorted(delivery.plan.versions.items())
     ]
-    return table(("Package", "Version"), rows) if rows else ""
+    return folded("Package versions", table(("Package", "Version"), rows)) if rows else ""
 
 
 def _class_row(label: str, score: SplitScore) -> tuple[str, ...]:

@@ -34,19 +34,18 @@ def thresholds(delivery: Delivery) -> str:
 
 def limit(delivery: Delivery) -> str:
     """How an answer is to be taken."""
-    count = len(delivery.plan.data.labels)
+    count, task = len(delivery.plan.data.labels), tasks.get(delivery.plan.task)
     error = delivery.score.reliability.get("test")
-    kind = tasks.get(delivery.plan.task).probabilities
     answers = (
-        f"It knows {count} classes and no others, whatever the text; "
-        if kind == "sigmoid"
-        else f"It knows {count} classes and answers with one of them whatever the text; "
+        f"It knows {count} classes and no others, whatever the {task.thing}; "
+        if task.probabilities == "sigmoid"
+        else f"It knows {count} classes and answers with one of them whatever the {task.thing}; "
     )
     if error is None or not _calibrated(delivery):
         return answers + "the score is not a calibrated probability."
     return answers + (
         f"its probabilities were off by {error.error:.3f} on average over the test rows, and will "
-        "be by more for texts of another kind."
+        f"be by more for {task.things} of another kind."
     )
 
 

@@ -7,15 +7,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from automl.compiler.limits import parse
-from automl.exporters import CheckResult, Delivery
+from automl.exporters import CheckResult
 from automl.exporters._units import cost
-from automl.jobs import Interval
-from automl.plan import Goal
+from automl.jobs import Interval, ScoreResult
+from automl.plan import Goal, Plan
 
 Standing = Literal["above", "level", "below"]
+
+
+class Judged(Protocol):
+    """A finished search: a delivery, or what a run folder keeps of one."""
+
+    @property
+    def plan(self) -> Plan:
+        """What was asked for."""
+        ...
+
+    @property
+    def score(self) -> ScoreResult:
+        """Of the model that leaves."""
+        ...
+
+    @property
+    def floor(self) -> ScoreResult:
+        """Of a model without a neural network."""
+        ...
+
+    @property
+    def untrained(self) -> ScoreResult | None:
+        """Of the base model as it came, where the task can be done with it."""
+        ...
+
+    @property
+    def checks(self) -> tuple[CheckResult, ...]:
+        """Applied to the test split."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +67,7 @@ class Verdict:
     """How the winner stands against that."""
 
 
-def verdict(delivery: Delivery) -> Verdict:
+def verdict(delivery: Judged) -> Verdict:
     """Return how the winner stands on the test split."""
     goal = delivery.plan.goal
     won, floor = delivery.score.splits["test"], delivery.floor.splits["test"]
@@ -65,7 +94,7 @@ def _standing(value: float, other: float, interval: Interval | None, goal: Goal)
     return "above" if ahead else "below"
 
 
-def headline(delivery: Delivery) -> str:
+def headline(delivery: Judged) -> str:
     """Return the result in one sentence of plain text."""
     found = verdict(delivery)
     rows = delivery.score.splits["test"].rows
@@ -81,7 +110,7 @@ def headline(delivery: Delivery) -> str:
     )
 
 
-def warnings(delivery: Delivery) -> tuple[str, ...]:
+def warnings(delivery: Judged) -> tuple[str, ...]:
     """Return what must not be overlooked, each in a sentence or two; empty when all is well."""
     found = verdict(delivery)
     said = []
@@ -116,7 +145,7 @@ def warnings(delivery: Delivery) -> tuple[str, ...]:
     return tuple(said)
 
 
-def _over(delivery: Delivery) -> Iterator[tuple[str, str, float]]:
+def _over(delivery: Judged) -> Iterator[tuple[str, str, float]]:
     """The limits that every trial kept or was out by, and that the scored model breaks.
 
     Time is measured again where it is scored, and never twice the same.

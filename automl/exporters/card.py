@@ -5,30 +5,32 @@ Decides what is said; ``_tables`` and the template say how.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from automl import tasks
 from automl.documents import write_bytes
 from automl.exporters import (
     Delivery,
     _adapter,
+    _delivery_tables,
+    _license,
     _search_tables,
     _search_text,
     _tables,
     _tuned_text,
 )
-from automl.exporters._markdown import code, plain
+from automl.exporters._markdown import code, folded, plain
+from automl.exporters._metadata import metadata
 from automl.exporters._paths import hide, machine_paths, origin
 from automl.exporters._units import count, duration, share
 from automl.exporters._verdict import headline, warnings
 from automl.plan import Candidate, Plan, SplitRule
 from automl.tasks import Task
-
-if TYPE_CHECKING:
-    from huggingface_hub import EvalResult, ModelCardData
 
 FILE = "README.md"
 PLACEHOLDER = "path/to/this/folder"
@@ -68,64 +70,6 @@ class Card:
 EXPORTER = Card()
 
 
-def metadata(delivery: Delivery) -> ModelCardData:
-    """Return what the hub reads: license, language, base model, data, tags and test results."""
-    from huggingface_hub import ModelCardData
-
-    plan = delivery.plan
-    candidate = plan.candidate(delivery.winner.configuration.candidate)
-    task = tasks.get(plan.task)
-    return ModelCardData(
-        model_name=plan.name,
-        license=candidate.license,
-        language=list(candidate.language) or None,
-        base_model=origin(candidate) if candidate.source == "hub" else None,
-        datasets=_hub_data(plan) or None,
-        pipeline_tag=task.pipeline_tag,
-        library_name="peft" if delivery.keeps_adapter else task.library,
-        tags=sorted({"automl", task.pipeline_tag, candidate.family}),
-        metrics=sorted({_metric_type(name)[0] for name in delivery.score.splits["test"].metrics}),
-        eval_results=_eval_results(delivery, task.pipeline_tag),
-    )
-
-
-def _eval_results(delivery: Delivery, pipeline_tag: str) -> list[EvalResult]:
-    from huggingface_hub import EvalResult
-
-    plan, test = delivery.plan, delivery.score.splits["test"]
-    hub = _hub_data(plan)
-    results = []
-    for name in sorted(test.metrics, key=lambda name: (name != plan.goal.metric, name)):
-        kind, average = _metric_type(name)
-        results.append(
-            EvalResult(
-                task_type=pipeline_tag,
-                dataset_type=hub[0] if hub else plan.name,
-                dataset_name=hub[0] if hub else plan.name,
-                dataset_split="test",
-                metric_type=kind,
-                metric_name=name,
-                metric_value=round(test.metrics[name], 6),
-                metric_args={"average": average} if average else None,
-            )
-        )
-    return results
-
-
-def _metric_type(name: str) -> tuple[str, str | None]:
-    """Return the hub's name of a metric and its average: ``macro_f1`` → ``f1``, ``macro``."""
-    average, _, kind = name.partition("_")
-    if average in ("macro", "micro", "weighted") and kind:
-        return kind, average
-    return name, None
-
-
-def _hub_data(plan: Plan) -> list[str]:
-    return sorted(
-        {source.reference.partition("@")[0] for source in plan.data.sources if source.revision}
-    )
-
-
 def _body(delivery: Delivery, folder: Path) -> str:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -146,13 +90,15 @@ def _body(delivery: Delivery, folder: Path) -> str:
         searched=_search_tables,
         said=_search_text,
         tuned=_tuned_text,
-        **_facts(delivery),
+        delivered=_delivery_tables,
+        **_facts(delivery, lambda text: hide(text, paths)),
+        scored_weights=_delivery_tables.identity(delivery, _same_weights(delivery.model, folder)),
         **_plots(folder),
     )
     return hide(re.sub(r"\n{3,}", "\n\n", text).rstrip() + "\n", paths)
 
 
-def _facts(delivery: Delivery) -> dict[str, Any]:
+def _facts(delivery: Delivery, hidden: Callable[[str], str]) -> dict[str, Any]:
     plan = delivery.plan
     task = tasks.get(plan.task)
     candidate = plan.candidate(delivery.winner.configuration.candidate)
@@ -178,10 +124,38 @@ def _facts(delivery: Delivery) -> dict[str, Any]:
         "refused": _tables.refused(delivery),
         "characters": None if task.media else plan.data.profile.characters,
         "things": task.things,
+        "lengths": _lengths(candidate, task),
         "split": _split(plan.data.split),
         "limits": _limits(delivery, candidate),
-        "failures": [trial for trial in delivery.trials if trial.value is None],
+        "slices": _delivery_tables.slices(
+            test.slices, plan.goal.metric, test.metrics[plan.goal.metric]
+        ),
+        "formats": _delivery_tables.formats(getattr(delivery, "formats", {})),
+        "license": _licensed(candidate),
+        "emissions": _delivery_tables.energy(delivery.energy),
+        "failures": _failures(delivery, hidden),
     }
+
+
+def _licensed(candidate: Candidate) -> str:
+    name = plain(candidate.license or "not stated")
+    return (
+        f"Inherited from the base model, {plain(origin(candidate))}: **{name}**. "
+        f"{plain(_license.obligations(candidate.license), 700)} What the training data asks for "
+        "besides is for you to see to."
+    )
+
+
+def _failures(delivery: Delivery, hidden: Callable[[str], str]) -> str:
+    """The trials without a value, folded away where they are many."""
+    lines = [
+        f"- Trial {trial.number} ({code(trial.configuration.candidate)}): "
+        f"{plain(hidden(trial.message or trial.state), 300)}"
+        for trial in delivery.trials
+        if trial.value is None
+    ]
+    listed = "\n".join(lines)
+    return folded(f"{len(lines)} trials", listed) if len(lines) > 5 else listed
 
 
 def _made(delivery: Delivery) -> str:
@@ -214,6 +188,25 @@ def _example(plan: Plan, task: Task) -> str:
         column = plan.data.columns.get(roles[0].name, roles[0].name)
         return f"texts.csv --column {shlex.quote(column)} --output predictions.csv"
     return "rows.jsonl --output predictions.jsonl"
+
+
+def _same_weights(model: Path, folder: Path) -> dict[str, str]:
+    """Return file → SHA-256 of the scored model's weight files that were exported as they were.
+
+    Empty where one of them was not. What other formats add is no business of the score.
+    """
+    found = {}
+    for scored in sorted(model.glob("*.safetensors")):
+        exported = folder / scored.name
+        if not exported.exists() or (digest := _sha256(exported)) != _sha256(scored):
+            return {}
+        found[scored.name] = digest
+    return found
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _plots(folder: Path) -> dict[str, list[tuple[str, str]]]:
@@ -276,6 +269,16 @@ def _limits(delivery: Delivery, candidate: Candidate) -> list[str]:
     if flattered:
         found.append(flattered)
     return found
+
+
+def _lengths(candidate: Candidate, task: Task) -> str:
+    found = candidate.lengths
+    if found is None or not task.unit:
+        return ""
+    return (
+        f"Length in {task.unit}, as the model reads them: median {found.p50}, 95% below "
+        f"{found.p95}, longest {found.max} of a sample of the training {task.things}"
+    )
 
 
 def _truncation(candidate: Candidate, limit: int, task: Task) -> str:

@@ -17,7 +17,8 @@ from automl.compiler.lock import make_lock
 from automl.events import RunEvent, StageBegan
 from automl.exporters import CheckResult, Delivery
 from automl.exporters._choice import Choice, Soup
-from automl.finish import averaging, calibrating, checking
+from automl.exporters._energy import Energy
+from automl.finish import averaging, calibrating, checking, explaining, spending
 from automl.finish.account import choice, of_the_plan, summaries
 from automl.jobs import (
     CalibrateResult,
@@ -66,6 +67,8 @@ class Finish:
     """The winner's candidate as it came, where the task can be done with it."""
     examined: ExamineResult = checking.NOTHING
     """What the checks asked besides."""
+    energy: Energy | None = None
+    """What the trials used, by the power of the machine they ran on; null where not known."""
     schema: Literal["automl/finish"] = "automl/finish"
     version: int = 1
 
@@ -196,6 +199,8 @@ def conclude(
         tuned=tuned,
         untrained=_as_it_came(best, rundir),
         examples=rundir.examples if rundir.examples.exists() else None,
+        importance=explaining.importance(study.trials, plan, rundir, "here"),
+        energy=spending.energy(study.trials, rundir),
     )
     return _exported(delivery, examined, len(best.evaluations), before, rundir, listen)
 
@@ -339,6 +344,7 @@ def _exported(
         _wishes(delivery.plan),
         delivery.untrained,
         examined,
+        delivery.energy,
     )
     if before is None or before.export_sha256 != finish.export_sha256 or not rundir.bundle.exists():
         listen(StageBegan("export", ", ".join(delivery.plan.export.formats)))

@@ -307,6 +307,11 @@ class Task:
         return "pictures" if "image" in kinds else "sounds" if kinds else "texts"
 
     @property
+    def thing(self) -> str:
+        """One of ``things``."""
+        return self.things.removesuffix("s")
+
+    @property
     def inputs(self) -> tuple[Role, ...]:
         """The roles that hold what the model is given."""
         return tuple(role for role in self.roles if not role.is_target)

@@ -24,7 +24,7 @@ def run(spec_path: Path) -> int:
     """
     try:
         spec = jobs.read_spec(spec_path)
-        with isolation.kept(torch=not isinstance(spec, jobs.FloorSpec)):
+        with isolation.kept(torch=not isinstance(spec, jobs.FloorSpec | jobs.ImportanceSpec)):
             if isinstance(spec, jobs.TrialSpec):
                 from automl.worker.training import train
 
@@ -70,4 +70,8 @@ def _result(spec: jobs.Spec) -> Any:
             from automl.worker.calibrating import calibrate
 
             return calibrate(spec)
+        case jobs.ImportanceSpec():
+            from automl.worker.importance import importance
+
+            return importance(spec)
     raise TypeError(f"{type(spec).__name__} is not a job")

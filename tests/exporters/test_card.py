@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from dataclasses import replace
@@ -67,6 +68,84 @@ def test_hub_models_and_data_are_linked(delivery):
     found = metadata(replace(delivery, plan=replace(delivery.plan, candidates=hub, data=data)))
     assert (found.base_model, found.datasets) == ("acme/encoder", ["acme/tickets"])
     assert found.eval_results[0].dataset_type == "acme/tickets"
+
+
+def test_the_base_model_is_linked_by_what_was_made_of_it(delivery, model, tmp_path):
+    hub = tuple(replace(one, source="hub", reference="acme/encoder@v2", revision="ab" * 20)
+                for one in delivery.plan.candidates)  # fmt: skip
+    linked = replace(delivery, plan=replace(delivery.plan, candidates=hub))
+    assert metadata(linked).to_dict()["base_model_relation"] == "finetune"
+    (tmp_path / "adapter").mkdir()
+    export = replace(linked.plan.export, adapter="keep")
+    alone = replace(linked, model=tmp_path, plan=replace(linked.plan, export=export))
+    assert metadata(alone).to_dict()["base_model_relation"] == "adapter"
+    assert "base_model_relation" not in metadata(delivery).to_dict()
+
+
+@pytest.mark.parametrize(
+    ("stated", "fields"),
+    [
+        (("en", "de"), {"language": ["en", "de"]}),
+        (("zh-Hans", "pt_BR"), {"language_bcp47": ["zh-Hans", "pt-BR"]}),
+        (("multilingual", "English", "x y"), {"language": ["multilingual"]}),
+    ],
+)
+def test_only_languages_that_the_hub_takes_are_told_it(delivery, stated, fields):
+    spoken = tuple(replace(one, language=stated) for one in delivery.plan.candidates)
+    found = metadata(replace(delivery, plan=replace(delivery.plan, candidates=spoken))).to_dict()
+    assert {key: found[key] for key in found if key.startswith("language")} == fields
+
+
+def test_a_licence_of_its_own_is_named_as_the_hub_wants_it(delivery, tmp_path):
+    own = tuple(replace(one, license="Acme License") for one in delivery.plan.candidates)
+    other = replace(delivery, plan=replace(delivery.plan, candidates=own))
+    found = metadata(other).to_dict()
+    assert (found["license"], found["license_name"]) == ("other", "acme-license")
+    assert "**Acme License**" in written(other, tmp_path / "bundle")
+
+
+def test_metrics_that_are_no_numbers_are_not_in_the_index(delivery):
+    test = delivery.score.splits["test"]
+    odd = replace(test, metrics={**test.metrics, "log_loss": float("inf")})
+    score = replace(delivery.score, splits={**delivery.score.splits, "test": odd})
+    names = {one.metric_name for one in metadata(replace(delivery, score=score)).eval_results}
+    assert names == {"accuracy", "macro_f1"}
+
+
+def test_the_hubs_validator_is_given_the_card_and_takes_it(hub, bundle):
+    from huggingface_hub import ModelCard
+
+    card = ModelCard.load(bundle / "README.md")
+    card.validate()
+    index = card.data.to_dict()["model-index"]
+    metrics = [one for result in index[0]["results"] for one in result["metrics"]]
+    assert {one["name"] for one in metrics} == {"accuracy", "macro_f1"}
+
+
+def test_scored_weights_are_named_where_they_are_the_ones_that_leave(bundle, delivery, tmp_path):
+    digest = hashlib.sha256((bundle / "model.safetensors").read_bytes()).hexdigest()
+    said = f"`model.safetensors` (SHA-256 `{digest[:16]}`…)"
+    assert said in (bundle / "README.md").read_text()
+    (tmp_path / "bundle").mkdir()
+    (tmp_path / "bundle" / "model.safetensors").write_bytes(b"others")
+    assert "Scored were the very weights" not in written(delivery, tmp_path / "bundle")
+
+
+def test_settings_are_listed_by_what_they_explain(delivery, tmp_path):
+    card = written(delivery, tmp_path / "bundle")
+    names = re.findall(r"^\| `(\w+)` \|.*\|$", card.split("with:")[1].split("“Explains”")[0], re.M)
+    assert names == ["learning_rate", "epochs", "candidate", "batch_size", "method"]
+    bare = written(replace(delivery, importance=None), tmp_path / "other")
+    assert "Explains" not in bare
+
+
+def test_the_estimate_of_energy_is_in_the_card_and_its_metadata(delivery, tmp_path):
+    found = metadata(delivery).to_dict()["co2_eq_emissions"]
+    assert found["emissions"] == pytest.approx(delivery.energy.grams, rel=0.01)
+    assert "12 W" in found["source"]
+    bare = replace(delivery, energy=None)
+    assert "co2_eq_emissions" not in metadata(bare).to_dict()
+    assert "Environmental cost" not in written(bare, tmp_path / "bundle")
 
 
 def test_folders_and_unknown_licenses_are_left_out(delivery):
@@ -316,6 +395,19 @@ def test_a_task_without_classes_has_a_card_that_speaks_of_none(delivery, tmp_pat
     assert "| Who? / Ada did. | Ada | no answer |" in card
     assert "Texts are read in windows of" in card
     assert "is not read" not in card
+
+
+def test_a_card_of_pictures_speaks_of_pictures(delivery, tmp_path):
+    profile = replace(delivery.plan.data.profile, characters={})
+    data = replace(delivery.plan.data, columns={"image": "file", "label": "queue"}, profile=profile)
+    bare = tuple(replace(one, lengths=None) for one in delivery.plan.candidates)
+    plan_ = replace(delivery.plan, task="image-classification", data=data, candidates=bare)
+    card = written(replace(delivery, plan=plan_), tmp_path / "bundle")
+    assert "For pictures like those it was trained on: same source, same classes." in card
+    assert "for one picture at a time" in card
+    assert "| Picture | True class |" in card
+    told = card.split("## Results")[1].split("## License")[0]
+    assert not re.search(r"(?i)\btexts?\b|language", told)
 
 
 def test_tables_of_entities_count_entities_and_name_their_types(delivery, tmp_path):

@@ -256,6 +256,10 @@ def test_python_api_tells_the_same_story(
     assert result.bundle is not None
     assert result.test is not None
     assert {type(event).__name__ for event in heard} >= {"RunStarted", "TrialEnded", "RunEnded"}
+    assert result.report == RunDir.at(result.folder).report
+    page = result.report.read_text()
+    assert "Finished" in page
+    assert str(project) not in page
 
 
 def test_trial_on_two_processes_goes_from_recipe_to_bundle(automl: Automl, project: Path):
