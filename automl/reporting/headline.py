@@ -16,7 +16,7 @@ from automl.reporting.svg import LETTER, Drawing
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """One number with what it is, a sentence, and warnings."""
+    """One number (empty: there is none) with what it is, a sentence, and warnings."""
 
     value: str
     metric: str
@@ -33,7 +33,7 @@ def headline(story: Story) -> Headline:
     best = story.best
     value = None if best is None else story.value(best)
     if best is None or value is None:
-        return Headline("–", metric, "", _so_far(story), _worries(story))
+        return Headline("", metric, "", _so_far(story), _worries(story))
     is_ = f"best so far: trial {best.number}, {best.configuration.candidate}"
     return Headline(f"{value:.3f}", metric, is_, _so_far(story), _worries(story))
 
@@ -62,9 +62,11 @@ def _so_far(story: Story) -> str:
     valued = sum(story.value(trial) is not None for trial in story.trials)
     tried = len(story.trials)
     begun = f"{tried} trial{'' if tried == 1 else 's'} begun, {valued} with a value. "
-    waits = "The search goes on" if story.state == "running" else (
-        "The run was stopped; the same command continues it"
-    )  # fmt: skip
+    stands = {
+        "running": "The search goes on",
+        "failed": f"The run failed: {story.ended or 'nothing could be trained'}",
+    }
+    waits = stands.get(story.state, "The run was stopped; the same command continues it")
     return f"{begun}{waits}. Nothing has been scored on the test split yet."
 
 

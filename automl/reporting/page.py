@@ -26,7 +26,12 @@ if TYPE_CHECKING:
 
 MOST_FAILURES = 12
 """Failed trials whose log is shown."""
-_STYLES = {"finished": "finished", "running": "running", "checks missed": "missed"}
+_STYLES = {
+    "finished": "finished",
+    "running": "running",
+    "checks missed": "missed",
+    "failed": "missed",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from automl import documents, finish, processes
 from automl.exporters import CheckResult, TrialSummary
 from automl.exporters._energy import Energy
 from automl.exporters._paths import around, hide, shortened
-from automl.finish import explaining, spending
+from automl.finish import Finish, explaining, spending
 from automl.finish.account import of_the_plan, summary
 from automl.finish.explaining import Where
 from automl.jobs import ImportanceResult, ScoreResult
@@ -28,7 +28,7 @@ from automl.search import history
 from automl.search.choice import Contender, choose, contenders, costs, pareto
 from automl.search.trial import StudyTrial
 
-State = Literal["running", "finished", "checks missed", "stopped"]
+State = Literal["running", "finished", "checks missed", "stopped", "failed"]
 LOG_LINES = 40
 """Lines of a failed trial's log that are shown."""
 _CONTROLS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
@@ -119,16 +119,13 @@ def gather(rundir: RunDir, now: float, *, held: bool = False, weigh: Where = "as
     result = None
     if ended is not None and ended.trial < len(trials):
         result = Result(plan, ended.trial, ended.score, ended.floor, ended.untrained, ended.checks)
-    passed = ended is None or ended.checks_passed
-    state: State = "running" if live else "stopped"
-    if result is not None and not live:
-        state = "finished" if passed else "checks missed"
+    line = _timeline(rundir, now if live else None)
     best = choose(of_the_plan(trials, plan), plan.goal)
     if result is not None and not live:
         best = trials[result.trial]
     return Story(
         plan=plan,
-        state=state,
+        state=_state(live, ended if result else None, line),
         trials=trials,
         tables=tuple(summary(trial, plan.goal, measured[trial.number]) for trial in trials),
         best=best,
@@ -136,12 +133,20 @@ def gather(rundir: RunDir, now: float, *, held: bool = False, weigh: Where = "as
         floor=_floor(rundir, plan.goal),
         importance=explaining.importance(trials, plan, rundir, weigh),
         energy=(ended.energy if ended and not live else None) or spending.energy(trials, rundir),
-        timeline=_timeline(rundir, now if live else None),
+        timeline=line,
         seconds=found.seconds,
         ended=found.ended,
         logs=_logs(rundir, trials, hidden),
         varied=_varied(trials),
     )
+
+
+def _state(live: bool, ended: Finish | None, line: Timeline) -> State:
+    if live:
+        return "running"
+    if ended is not None:
+        return "finished" if ended.checks_passed else "checks missed"
+    return "failed" if line.ended == "failed" else "stopped"
 
 
 def _varied(trials: Sequence[StudyTrial]) -> tuple[str, ...]:

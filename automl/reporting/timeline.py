@@ -37,6 +37,8 @@ class Timeline:
     spans: tuple[Span, ...] = ()
     seconds: float = 0.0
     joints: tuple[float, ...] = ()
+    ended: str = ""
+    """What the last run said it ended as; empty where it did not say."""
 
     @property
     def lanes(self) -> tuple[str, ...]:
@@ -84,15 +86,19 @@ class _Lanes:
     began: float | None = None
     skipped: float = 0.0
     last: float = 0.0
+    ended: str = ""
 
     def take(self, event: RunEvent) -> None:
         if isinstance(event, RunStarted):
             self._cut(LOST, self.last)
+            self.ended = ""
             if self.began is None:
                 self.began = event.time
             else:
                 self.skipped += max(0.0, event.time - self.last)
                 self.joints.append(self._place(event.time))
+        if isinstance(event, RunEnded):
+            self.ended = event.state
         if self.began is None:
             return
         if isinstance(event, TrialStarted):
@@ -105,9 +111,11 @@ class _Lanes:
     def done(self, now: float | None) -> Timeline:
         self._cut(RUNNING if now is not None else LOST, self.last if now is None else now)
         if self.began is None or not self.spans:
-            return Timeline()
+            return Timeline(ended=self.ended)
         end = max(span.end for span in self.spans)
-        return Timeline(tuple(self._named()), end, tuple(at for at in self.joints if at < end))
+        return Timeline(
+            tuple(self._named()), end, tuple(at for at in self.joints if at < end), self.ended
+        )
 
     def _place(self, time: float) -> float:
         assert self.began is not None

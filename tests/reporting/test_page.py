@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from automl import documents, reporting
+from automl import documents, events, reporting
+from automl.events import RunEnded
 from automl.plan import Plan
 from automl.reporting import figures
 from automl.reporting.figures._chart import NARROW, WIDE
@@ -111,6 +112,14 @@ def test_a_run_whose_trials_have_all_failed_has_a_page(tmp_path):
     page = Page(render(bare, NOW, "1.0"))
     assert "No trial has a value yet." in page.text
     assert "6 trials begun, 0 with a value" in page.text
+
+
+def test_a_run_that_failed_says_why(tmp_path):
+    rundir = make_run(tmp_path / "run", count=3, finished=False)
+    events.append(rundir.events, RunEnded("failed", None, None, None, NOW))
+    _, page = page_of(rundir)
+    assert "Failed · text classification" in " ".join(page.text.split())
+    assert "The run failed: all 3 trials have been made." in page.text
 
 
 def test_a_run_before_its_first_trial_has_a_page(tmp_path, many):

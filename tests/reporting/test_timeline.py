@@ -82,5 +82,11 @@ def test_lines_that_are_no_events_are_passed_over(line):
 
 
 def test_a_run_without_trials_has_no_time_line():
-    assert read([began(0), over(3)], None) == Timeline()
+    assert read([began(0), over(3)], None) == Timeline(ended="finished")
     assert read([], None) == Timeline()
+
+
+def test_what_the_last_run_ended_as_is_kept():
+    failed = to_line(RunEnded("failed", None, None, None, 3))
+    assert read([began(0), failed], None).ended == "failed"
+    assert read([began(0), failed, began(5)], None).ended == ""
