@@ -172,8 +172,7 @@ def run(
             if not machine.is_full(rundir.root):
                 reporting.conclude(rundir)
             raise
-        report = reporting.conclude(rundir, interrupted=result.state == "interrupted")
-        return replace(result, report=report)
+        return replace(result, report=reporting.conclude(rundir))
 
 
 def _joined(

@@ -14,6 +14,7 @@ from typing import Literal
 from automl import documents, machine, processes
 from automl.compiler import checks
 from automl.compiler.lock import make_lock
+from automl.errors import JobFailed
 from automl.events import RunEvent, StageBegan
 from automl.exporters import CheckResult, Delivery
 from automl.exporters._choice import Choice, Soup
@@ -25,6 +26,7 @@ from automl.jobs import (
     DataRef,
     ExamineResult,
     FloorSpec,
+    ImportanceResult,
     ModelRef,
     ScoreResult,
     ScoreSpec,
@@ -199,10 +201,21 @@ def conclude(
         tuned=tuned,
         untrained=_as_it_came(best, rundir),
         examples=rundir.examples if rundir.examples.exists() else None,
-        importance=explaining.importance(study.trials, plan, rundir, "here"),
+        importance=_importance(study, rundir, listen),
         energy=spending.energy(study.trials, rundir),
     )
     return _exported(delivery, examined, len(best.evaluations), before, rundir, listen)
+
+
+def _importance(
+    study: Study, rundir: RunDir, listen: Callable[[RunEvent], None]
+) -> ImportanceResult | None:
+    """What settings explain; a worker that fails costs that knowledge alone, and is said."""
+    try:
+        return explaining.importance(study.trials, study.plan, rundir, "here")
+    except JobFailed as error:
+        listen(StageBegan("importance", f"not worked out: {error}"))
+        return None
 
 
 def _examined(

@@ -22,12 +22,12 @@ def write(rundir: RunDir, target: Path | None = None) -> Path:
     return _write(rundir, target or rundir.report, held=False, weigh="aside")
 
 
-def conclude(rundir: RunDir, *, interrupted: bool = False) -> Path:
+def conclude(rundir: RunDir) -> Path:
     """Write the run folder's report at the end of a run, which still holds it.
 
-    Where the user has asked to leave, nothing is worked out that takes its time.
+    Nothing is worked out that takes its time: what the finish has, it has left in the folder.
     """
-    return _write(rundir, rundir.report, held=True, weigh="nowhere" if interrupted else "here")
+    return _write(rundir, rundir.report, held=True, weigh="nowhere")
 
 
 def _write(rundir: RunDir, target: Path, *, held: bool, weigh: Where) -> Path:

@@ -27,7 +27,7 @@ class Headline:
 
 def headline(story: Story) -> Headline:
     """Return what the page says first."""
-    if story.result is not None and story.state != "running":
+    if story.result is not None:
         return _scored(story, story.result)
     metric = f"{story.goal.metric} on validation"
     best = story.best
@@ -41,18 +41,20 @@ def headline(story: Story) -> Headline:
 def _scored(story: Story, result: Result) -> Headline:
     found = _verdict.verdict(result)
     trial = story.trials[result.trial]
-    soup = "" if found.interval is None else (
+    between = "" if found.interval is None else (
         f"95% interval {found.interval.low:.3f} to {found.interval.high:.3f}"
     )  # fmt: skip
+    named = ", ".join(map(str, result.members))
+    leaves = f"The average of trials {named}" if named else f"Trial {trial.number}"
     said = (
-        f"Trial {trial.number}, {trial.configuration.candidate}. The baseline, "
+        f"{leaves}, {trial.configuration.candidate}. The baseline, "
         f"{result.floor.description}, reaches {found.floor:.3f}"
     )
     came = "" if found.untrained is None else f", the model as it came {found.untrained:.3f}"
     return Headline(
         f"{found.value:.3f}",
         f"{found.metric} on {result.score.splits['test'].rows:,} test rows",
-        soup,
+        between,
         f"{said}{came}.",
         _verdict.warnings(result),
     )
@@ -67,7 +69,7 @@ def _so_far(story: Story) -> str:
         "failed": f"The run failed: {story.ended or 'nothing could be trained'}",
     }
     waits = stands.get(story.state, "The run was stopped; the same command continues it")
-    return f"{begun}{waits}. Nothing has been scored on the test split yet."
+    return f"{begun}{waits}. What leads has not been scored on the test split yet."
 
 
 def _worries(story: Story) -> tuple[str, ...]:
@@ -107,7 +109,7 @@ def _prediction(story: Story) -> Iterator[tuple[str, str]]:
 
 def interval(story: Story) -> str:
     """Return the test value with its interval beside baseline and base model, as drawings."""
-    if story.result is None or story.state == "running":
+    if story.result is None:
         return ""
     return "".join(_interval(story.result, width) for width in (WIDE, NARROW))
 

@@ -44,6 +44,8 @@ class Result:
     floor: ScoreResult
     untrained: ScoreResult | None
     checks: tuple[CheckResult, ...]
+    members: tuple[int, ...]
+    """The trials whose models were averaged; empty where one model alone leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Story:
     best: StudyTrial | None
     """The one whose model leaves, or would if the search ended now."""
     result: Result | None
-    """Null until a winner has been scored."""
+    """Null until what leads has been scored."""
     floor: float | None
     """The floor's value of the goal on validation; null where it is not known yet."""
     importance: ImportanceResult | None
@@ -116,16 +118,12 @@ def gather(rundir: RunDir, now: float, *, held: bool = False, weigh: Where = "as
     hidden = _hiding(rundir)
     trials = tuple(replace(trial, message=hidden(trial.message)) for trial in found.trials)
     measured = costs(trials)
-    result = None
-    if ended is not None and ended.trial < len(trials):
-        result = Result(plan, ended.trial, ended.score, ended.floor, ended.untrained, ended.checks)
-    line = _timeline(rundir, now if live else None)
     best = choose(of_the_plan(trials, plan), plan.goal)
-    if result is not None and not live:
-        best = trials[result.trial]
+    result = _result(plan, ended, best)
+    line = _timeline(rundir, now if live else None)
     return Story(
         plan=plan,
-        state=_state(live, ended if result else None, line),
+        state="running" if live else _state(ended, line),
         trials=trials,
         tables=tuple(summary(trial, plan.goal, measured[trial.number]) for trial in trials),
         best=best,
@@ -141,12 +139,26 @@ def gather(rundir: RunDir, now: float, *, held: bool = False, weigh: Where = "as
     )
 
 
-def _state(live: bool, ended: Finish | None, line: Timeline) -> State:
-    if live:
-        return "running"
-    if ended is not None:
-        return "finished" if ended.checks_passed else "checks missed"
-    return "failed" if line.ended == "failed" else "stopped"
+def _result(plan: Plan, ended: Finish | None, best: StudyTrial | None) -> Result | None:
+    """What was scored, where that is what leads now."""
+    if ended is None or best is None:
+        return None
+    if (ended.trial, ended.evaluations) != (best.number, len(best.evaluations)):
+        return None
+    soup = ended.choice.soup
+    members = soup.members if soup is not None and soup.accepted else ()
+    return Result(
+        plan, ended.trial, ended.score, ended.floor, ended.untrained, ended.checks, members
+    )
+
+
+def _state(ended: Finish | None, line: Timeline) -> State:
+    """How the last run ended; one that was killed has not said so."""
+    if line.ended == "failed":
+        return "failed"
+    if ended is None or line.ended == "interrupted" or (line.spans and not line.ended):
+        return "stopped"
+    return "finished" if ended.checks_passed else "checks missed"
 
 
 def _varied(trials: Sequence[StudyTrial]) -> tuple[str, ...]:

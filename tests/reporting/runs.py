@@ -17,6 +17,7 @@ from automl.finish import Finish
 from automl.jobs import RESULT, ImportanceResult, ScoreResult, Share
 from automl.plan import Goal, Plan, SearchPlan
 from automl.rundir import RunDir
+from automl.search.choice import choose
 from automl.search.importance import question
 from automl.search.journal import Journal
 from automl.search.trial import Evaluation, StudyTrial
@@ -112,6 +113,8 @@ def make_run(
     _journal(rundir, made, tried)
     for event in run_events(tried):
         events.append(rundir.events, event)
+    state: Any = "finished" if finished else "interrupted"
+    events.append(rundir.events, RunEnded(state, None, None, None, BEGAN + 99_000))
     for one in tried:
         if one.state == "failed":
             rundir.trial(one.number).root.mkdir(parents=True)
@@ -125,9 +128,8 @@ def make_run(
     documents.write(rundir.finish / "floor.json", floor)
     _importance(rundir, made, tried)
     if finished:
-        best = max(
-            (one for one in tried if one.evaluations), key=lambda t: t.value("maximize") or 0
-        )
+        best = choose(tried, made.goal)
+        assert best is not None
         documents.write(rundir.finish / "finish.json", _finish(best, floor))
     return rundir
 

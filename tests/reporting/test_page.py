@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import pytest
 
-from automl import documents, events, reporting
-from automl.events import RunEnded
+from automl import documents, events, finish, reporting
+from automl.events import RunEnded, RunStarted, TrialStarted
 from automl.plan import Plan
 from automl.reporting import figures
 from automl.reporting.figures._chart import NARROW, WIDE
@@ -79,10 +79,35 @@ def test_the_head_tells_the_result_its_floor_and_missed_checks(many):
     assert "1 of 2 checks missed" in page.text
 
 
+def test_a_score_of_what_no_longer_leads_is_not_shown_as_the_result(tmp_path):
+    rundir = make_run(tmp_path / "run", count=6, failures=False)
+    ended = finish.read(rundir)
+    documents.write(rundir.finish / "finish.json", replace(ended, evaluations=1))
+    story = gather(rundir, NOW)
+    assert story.result is None
+    assert "has not been scored on the test split yet" in Page(render(story, NOW, "1.0")).text
+
+
+def test_a_finished_study_that_was_continued_and_killed_is_stopped(tmp_path):
+    rundir = make_run(tmp_path / "run", count=6, failures=False)
+    assert gather(rundir, NOW).state == "checks missed"
+    events.append(rundir.events, RunStarted("s", 6, 9, None, 2, None, NOW))
+    events.append(rundir.events, TrialStarted(6, "minilm", {}, 1, "cpu", NOW + 1))
+    story = gather(rundir, NOW)
+    assert story.state == "stopped"
+    assert story.result is not None
+
+
+def test_an_average_is_told_by_its_members(many):
+    story = gather(many, NOW)
+    both = replace(story, result=replace(story.result, members=(1, 8)))
+    assert "The average of trials 1, 8, tiny." in Page(render(both, NOW, "1.0")).text
+
+
 def test_a_stopped_run_says_that_nothing_was_scored(stopped):
     _, page = page_of(stopped)
     assert "Stopped" in page.text
-    assert "Nothing has been scored on the test split yet." in page.text
+    assert "What leads has not been scored on the test split yet." in page.text
     assert "results" not in page.ids
 
 
