@@ -244,12 +244,14 @@ def hyperparameters(delivery: Delivery) -> str:
             searched = f"{low} to {high}" + (", logarithmic" if space[name].log else "")
         exact = f"{value:.6g}" if isinstance(value, float) else str(value)
         rows.append((code(name), code(exact), plain(searched), explains(found, name)))
-    if found is not None and CANDIDATE in found.shares:
-        every = plain(", ".join(one.id for one in delivery.plan.candidates))
-        told = code(CANDIDATE), code(chosen.candidate), every
-        rows.append((*told, explains(found, CANDIDATE)))
     if found is None:
         return table(("Hyperparameter", "Value", "Searched"), [row[:3] for row in rows])
+    every = plain(", ".join(one.id for one in delivery.plan.candidates))
+    for name in found.shares:
+        if name == CANDIDATE:
+            rows.append((code(name), code(chosen.candidate), every, explains(found, name)))
+        elif name not in chosen.hyperparameters:
+            rows.append((code(name), "not used", "", explains(found, name)))
     rows.sort(key=lambda row: _place(row[0], found))
     return table(("Hyperparameter", "Value", "Searched", "Explains"), rows, right=(3,))
 

@@ -137,6 +137,16 @@ def test_settings_are_listed_by_what_they_explain(delivery, tmp_path):
     assert names == ["learning_rate", "epochs", "candidate", "batch_size", "method"]
     bare = written(replace(delivery, importance=None), tmp_path / "other")
     assert "Explains" not in bare
+    assert "is not told: fewer than ten configurations" in bare
+
+
+def test_settings_that_the_winner_does_not_use_are_listed_too(delivery, tmp_path):
+    probe = next(trial for trial in delivery.trials if trial.probe)
+    only = replace(probe.configuration, hyperparameters={"method": "probe"})
+    card = written(
+        replace(delivery, winner=replace(probe, configuration=only)), tmp_path / "bundle"
+    )
+    assert "| `learning_rate` | not used |  | 62% (55% to 71%) |" in card
 
 
 def test_the_estimate_of_energy_is_in_the_card_and_its_metadata(delivery, tmp_path):

@@ -173,7 +173,7 @@ def _lines(
 
 def _labels(frame: Frame, axis: Axis, spot: Spot, room: float, *, last: bool) -> None:
     frame.drawing.line(*spot.point(0.0), *spot.point(1.0), "axis")
-    name, style = shortened(axis.name, 200 if spot.lies else room - 8), "label strong halo"
+    name, style = shortened(axis.name, 200 if spot.lies else 0.88 * room - 8), "label strong halo"
     if spot.lies:
         frame.drawing.text(frame.left, spot.at - 12, name, style)
     else:
