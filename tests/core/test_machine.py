@@ -91,6 +91,11 @@ class Driver(ModuleType):
     def nvmlDeviceGetMemoryInfo(self, handle: str) -> SimpleNamespace:
         return SimpleNamespace(total=80 if handle.startswith("card") else 10, used=4)
 
+    def nvmlDeviceGetEnforcedPowerLimit(self, handle: str) -> int:
+        if handle != "card 0":
+            raise self.NVMLError("not supported")
+        return 300_000
+
     def nvmlDeviceGetUtilizationRates(self, handle: str) -> SimpleNamespace:
         if handle.startswith("part"):
             raise self.NVMLError("not supported")
@@ -115,6 +120,7 @@ def test_use_is_that_of_visible_gpus_as_far_as_they_say(monkeypatch: pytest.Monk
     driver = Driver()
     monkeypatch.setitem(sys.modules, "pynvml", driver)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-0,MIG-3")
+    assert machine.gpu_watts() == 300.0  # what an instance draws is not known
     whole, part = machine.gpu_use()
     assert whole == Use("0", 0.87, 4, 80, 61)
     assert part == Use("MIG-3", None, 4, 10, 61)
@@ -130,6 +136,7 @@ def test_without_a_driver_there_is_no_gpu(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(driver, "nvmlInit", nothing)
     monkeypatch.setitem(sys.modules, "pynvml", driver)
     assert machine.gpus() == machine.gpu_use() == ()
+    assert machine.gpu_watts() is None
 
 
 def test_cores_and_memory_are_positive():
