@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 
 from automl.compiler.limits import parse
 from automl.exporters import CheckResult
-from automl.exporters._units import cost
+from automl.exporters._units import checked, cost
 from automl.jobs import Interval, ScoreResult
 from automl.plan import Goal, Plan
 
@@ -157,5 +157,4 @@ def _over(delivery: Judged) -> Iterator[tuple[str, str, float]]:
 
 
 def _missed(check: CheckResult) -> str:
-    actual = "unknown" if check.actual is None else f"{check.actual:.3f}"
-    return f"{check.expression} (is {actual})"
+    return f"{check.expression} (is {checked(check.expression, check.actual)})"

@@ -241,8 +241,9 @@ def test_missed_checks_are_named_with_what_they_are(delivery, tmp_path):
         delivery,
         checks=(CheckResult("accuracy >= 0.99", 0.874, False), CheckResult("x >= 1", None, False)),
     )
-    assert "2 of 2 checks missed: accuracy >= 0.99 (is 0.874), x >= 1 (is unknown)." in warnings(
-        missed
+    assert (
+        "2 of 2 checks missed: accuracy >= 0.99 (is 0.8740), x >= 1 (is not measured)."
+        in warnings(missed)
     )
     assert "**missed**" in written(missed, tmp_path / "bundle")
 
