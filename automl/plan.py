@@ -290,6 +290,15 @@ class Earlier:
 
 
 @dataclass(frozen=True, slots=True)
+class Parent:
+    """A recipe from the hub or a git repository that was extended, and at which commit."""
+
+    reference: str
+    """As the recipe wrote it."""
+    revision: str
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a recipe means. See the module's first lines for what it promises."""
 
@@ -312,6 +321,8 @@ class Plan:
     """The bundles that checks compare with."""
     words: Mapping[str, tuple[tuple[str, ...], ...]] = field(default_factory=dict)
     """File of synonyms that a check names → its groups of words that mean the same."""
+    parents: tuple[Parent, ...] = ()
+    """The recipes from elsewhere that this one extends."""
     schema: Literal["automl/plan"] = "automl/plan"
     version: int = 1
 

@@ -16,10 +16,13 @@ def command(
 
     The output is YAML: the origins (file:line, default, or an environment variable) are comments.
     """
+    from functools import partial
+
+    from automl.compiler.lock import parent_pins
     from automl.recipe import explain
     from automl.recipe.load import load
 
-    loaded = load(recipe)
+    loaded = load(recipe, pins=partial(parent_pins, recipe))
     if as_json:
         import json
 

@@ -245,6 +245,7 @@ def _plan(
         versions=_versions(),
         earlier=asked.earlier(loaded),
         words=asked.words(loaded),
+        parents=loaded.parents,
     )
 
 

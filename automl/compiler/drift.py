@@ -24,6 +24,7 @@ def lock_drift(lock: Lock, plan: Plan) -> tuple[str, ...]:
     now = make_lock(plan)
     return (
         *_differs("the task", lock.task, now.task),
+        *_table("the parent", _commits(lock), _commits(now)),
         *_data_drift(lock.data, now.data),
         *_model_drift(lock.models, now.models),
         *_table("seed", lock.seeds, now.seeds),
@@ -56,6 +57,10 @@ def plan_changes(old: Plan, new: Plan) -> Changes:
         *_table("version", old.versions, new.versions),
     ]
     return Changes(tuple(allowed), tuple(f"{each}; {NEW_NAME}" for each in refused))
+
+
+def _commits(lock: Lock) -> dict[str, str]:
+    return {each.reference: each.revision for each in lock.parents}
 
 
 def _goal(plan: Plan) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from automl import documents
-from automl.plan import FileHash, Parameter, Plan, Source
+from automl.plan import FileHash, Parameter, Parent, Plan, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class Lock:
     seeds: Mapping[str, int]
     """``search`` draws configurations and trains, ``split`` divides the rows."""
     versions: Mapping[str, str]
+    parents: tuple[Parent, ...] = ()
+    """The recipes from elsewhere that the recipe extends."""
     schema: Literal["automl/lock"] = "automl/lock"
     version: int = 1
 
@@ -79,12 +81,21 @@ def make_lock(plan: Plan) -> Lock:
         ),
         seeds={"search": plan.search.seed, "split": plan.data.split.seed},
         versions=plan.versions,
+        parents=plan.parents,
     )
 
 
 def lock_path(recipe: Path) -> Path:
     """Return where the recipe's lock lies: beside it, ``recipe.yaml`` → ``recipe.lock``."""
     return recipe.with_suffix(".lock")
+
+
+def parent_pins(recipe: Path) -> dict[str, str]:
+    """Return the commits of parents from elsewhere that the recipe's lock holds; {} without one."""
+    path = lock_path(recipe)
+    if not path.exists():
+        return {}
+    return {each.reference: each.revision for each in read_lock(path).parents}
 
 
 def read_lock(path: Path) -> Lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from automl import plugins, tasks
 from automl.catalog import hub
 from automl.compiler import asked, grids, limits, objectives
 from automl.compiler.hyperparameters import HYPERPARAMETERS, METHOD, QUANTIZED, names
+from automl.compiler.lock import parent_pins
 from automl.compiler.references import reference_problems
 from automl.compiler.space import faults, listed
 from automl.errors import Problem, RecipeError
@@ -26,16 +28,16 @@ CLUSTER = "ray"
 """The executor whose machines have an address."""
 
 
-def load_verified(path: Path) -> LoadedRecipe:
+def load_verified(path: Path, *, pinned: bool = True) -> LoadedRecipe:
     """Return the recipe at ``path``, in order as far as the recipe alone can tell.
 
-    Raises RecipeError with every problem at once: of its form, and of the names in what is left
-    of it without those.
+    Parents from elsewhere are those of its lock, unless not ``pinned``. Raises RecipeError with
+    every problem at once: of its form, and of the names in what is left of it without those.
     """
     from automl.recipe.load import in_order, load
 
     try:
-        loaded = load(path)
+        loaded = load(path, pins=partial(parent_pins, path) if pinned else dict)
     except RecipeError as error:
         more = verify(error.remainder) if isinstance(error.remainder, LoadedRecipe) else ()
         raise RecipeError(in_order([*error.problems, *more], str(path))) from None

@@ -1,7 +1,8 @@
 """``extends``: a recipe merged over its parents, each value keeping its own place.
 
 Mappings merge key by key; lists and scalars replace. Does not know the schema, except which values
-are paths, for these start from the folder of the file that holds them.
+are paths, for these start from the folder of the file that holds them; those of a parent from
+elsewhere from the folder of the recipe that is run.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from pathlib import Path
 from typing import cast
 
 from automl.errors import Place, Problem, RecipeError
-from automl.recipe import environment, syntax
+from automl.plan import Parent
+from automl.recipe import addresses, distrust, environment, syntax
+from automl.recipe.addresses import Unreadable
+from automl.recipe.parents import File, LocalFile, Pins, RemoteFiles
 from automl.recipe.syntax import Entry, Items, Leaf, Node, Table
 from automl.recipe.text import decode
 
@@ -31,21 +35,27 @@ class Merged:
 
     tree: Table
     problems: tuple[Problem, ...]
+    parents: tuple[Parent, ...] = ()
+    """The parents from elsewhere, each with the commit that its reference stands for."""
+    texts: tuple[tuple[str, bytes], ...] = ()
+    """Name and content of every file that was read, the recipe itself first."""
 
 
-def gather(path: Path, environ: Mapping[str, str]) -> Merged:
+def gather(path: Path, environ: Mapping[str, str], pins: Pins = dict) -> Merged:
     """Return the recipe at ``path`` merged over its parents, paths relative to its folder.
 
-    Raises RecipeError when a file of it cannot be read or parsed, or extends itself.
+    ``pins`` is asked, at the first parent from elsewhere, for the commits that a lock holds.
+    Raises RecipeError when a file of it cannot be had, read or parsed, or extends itself.
     """
     if not path.exists() or path.is_dir():
         raise RecipeError(Problem(f"{path} {_missing(path)}", hint=_similar(path, Path())))
-    reader = _Reader(environ, _absolute(path).parent)
+    remote = RemoteFiles(pins)
+    reader = _Reader(environ, _absolute(path).parent, remote)
     try:
-        tree = reader.effective(path, ())
+        tree = reader.effective(LocalFile(path), ())
     except OSError as error:
         raise RecipeError(f"{path} cannot be read: {error.strerror or error}") from error
-    return Merged(tree, tuple(reader.problems))
+    return Merged(tree, tuple(reader.problems), remote.parents, tuple(reader.texts))
 
 
 def merge(base: Table, over: Table) -> Table:
@@ -66,30 +76,38 @@ class _Reader:
 
     environ: Mapping[str, str]
     folder: Path
+    remote: RemoteFiles
     problems: list[Problem] = field(default_factory=list)
-    done: dict[Path, Table] = field(default_factory=dict)
+    done: dict[object, Table] = field(default_factory=dict)
+    texts: list[tuple[str, bytes]] = field(default_factory=list)
 
-    def effective(self, path: Path, chain: tuple[Path, ...]) -> Table:
+    def effective(self, file: File, chain: tuple[File, ...]) -> Table:
         """Return the merged tree of the file; ``chain`` holds the recipes that led to it."""
-        identity = path.resolve()
-        if identity in self.done:
-            return self.done[identity]
-        own, problems = environment.substitute(
-            syntax.parse(decode(path.read_bytes(), str(path))), self.environ
-        )
+        if file.identity in self.done:
+            return self.done[file.identity]
+        data = file.read()
+        self.texts.append((file.name, data))
+        own = syntax.parse(decode(data, file.name))
+        local = isinstance(file, LocalFile)
+        if not local:
+            distrust.refuse(own)
+        own, problems = environment.substitute(own, self.environ if local else {})
         self.problems += problems
-        parents = self._parents(own, (*chain, path))
-        own = rebased(own, _absolute(path).parent, self.folder)
+        parents = self._parents(own, (*chain, file))
+        if isinstance(file, LocalFile):
+            own = rebased(own, _absolute(file.path).parent, self.folder)
         for parent in reversed(parents):
             own = merge(_without_extends(parent), own)
-        self.done[identity] = own
+        self.done[file.identity] = own
         return own
 
-    def _parents(self, own: Table, chain: tuple[Path, ...]) -> list[Table]:
+    def _parents(self, own: Table, chain: tuple[File, ...]) -> list[Table]:
         trees, problems = [], []
         for leaf in _extended(own):
             try:
                 trees.append(self._parent(leaf, chain))
+            except Unreadable as error:
+                problems.append(Problem(str(error), leaf.place, error.hint))
             except (OSError, ValueError) as error:  # ValueError: a null character in the name
                 reason = getattr(error, "strerror", None) or str(error)
                 problems.append(Problem(f"{leaf.text!r} cannot be read: {reason}", leaf.place))
@@ -99,19 +117,34 @@ class _Reader:
             raise RecipeError(problems)
         return trees
 
-    def _parent(self, leaf: Leaf, chain: tuple[Path, ...]) -> Table:
-        path = Path(os.path.normpath(chain[-1].parent / leaf.text))
-        earlier = [one.resolve() for one in chain]
-        if path.resolve() in earlier:
-            loop = (*chain[earlier.index(path.resolve()) :], path)
-            shown = " → ".join(map(str, loop))
+    def _parent(self, leaf: Leaf, chain: tuple[File, ...]) -> Table:
+        file = self._opened(leaf, chain[-1])
+        earlier = [one.identity for one in chain]
+        if file.identity in earlier:
+            loop = (*chain[earlier.index(file.identity) :], file)
+            shown = " → ".join(one.name for one in loop)
             raise _refused(leaf.place, f"a recipe extends itself: {shown}", "remove one of these")
         if len(chain) >= DEEPEST:
             raise _refused(leaf.place, f"more than {DEEPEST} recipes extend each other", None)
-        if not path.exists() or path.is_dir():
-            message = f"the parent recipe {path} {_missing(path)}"
-            raise _refused(leaf.place, message, _similar(path, chain[-1].parent))
-        return self.effective(path, chain)
+        if isinstance(file, LocalFile):
+            _refuse_missing(leaf.place, file.path, chain[-1])
+        return self.effective(file, chain)
+
+    def _opened(self, leaf: Leaf, child: File) -> File:
+        """Return the file that ``extends`` in ``child`` names."""
+        address = addresses.parse(leaf.text)
+        if address is not None:
+            if not isinstance(child, LocalFile):
+                distrust.refuse_local(address)
+            return self.remote.file(address, leaf.written or leaf.text)
+        return child.beside(leaf.text)
+
+
+def _refuse_missing(place: Place, path: Path, child: File) -> None:
+    if not path.exists() or path.is_dir():
+        start = child.path.parent if isinstance(child, LocalFile) else Path()
+        message = f"the parent recipe {path} {_missing(path)}"
+        raise _refused(place, message, _similar(path, start))
 
 
 def _refused(place: Place, message: str, hint: str | None) -> RecipeError:

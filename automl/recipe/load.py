@@ -1,6 +1,6 @@
 """A recipe file to a LoadedRecipe: read, inherit, fill in the environment, validate.
 
-Touches the file system only to read recipes; knows nothing of tasks, data or models.
+Touches the file system, the hub and git only to read recipes; knows nothing of tasks or data.
 """
 
 from __future__ import annotations
@@ -12,20 +12,23 @@ from pathlib import Path
 from typing import Any, cast
 
 from automl.errors import Place, Problem, RecipeError
+from automl.plan import Parent
 from automl.recipe import validation
 from automl.recipe.inheritance import gather
 from automl.recipe.loaded import LoadedRecipe, Location
+from automl.recipe.parents import Pins
 from automl.recipe.schema import Recipe
 from automl.recipe.syntax import Entry, Items, Leaf, Node, Table, plain
 
 
-def load(path: Path, environ: Mapping[str, str] | None = None) -> LoadedRecipe:
+def load(path: Path, environ: Mapping[str, str] | None = None, pins: Pins = dict) -> LoadedRecipe:
     """Return the recipe at ``path``, merged over what it extends, filled in and validated.
 
-    ``environ`` answers ``${env:NAME}``; left out, the process's environment does. Raises
-    RecipeError with every problem found, in the order of the files.
+    ``environ`` answers ``${env:NAME}``; left out, the process's environment does. ``pins`` gives
+    the commits of parents from elsewhere. Raises RecipeError with every problem found, in the
+    order of the files.
     """
-    merged = gather(path, os.environ if environ is None else environ)
+    merged = gather(path, os.environ if environ is None else environ, pins)
     places: dict[Location, Place] = {}
     keys: dict[Location, Place] = {}
     leaves: dict[Location, Leaf] = {}
@@ -37,7 +40,7 @@ def load(path: Path, environ: Mapping[str, str] | None = None) -> LoadedRecipe:
         others = [problem for problem in problems if problem.place not in unfilled]
         found = in_order((*merged.problems, *others), str(path))
         raise RecipeError(found, None if merged.problems else _remainder(merged.tree, path))
-    return _loaded(recipe, path, values, places, leaves)
+    return _loaded(recipe, path, values, places, leaves, merged.parents)
 
 
 def _loaded(
@@ -46,10 +49,12 @@ def _loaded(
     values: dict[str, Any],
     places: dict[Location, Place],
     leaves: dict[Location, Leaf],
+    parents: tuple[Parent, ...] = (),
 ) -> LoadedRecipe:
     variables = {at: leaf.variables for at, leaf in leaves.items() if leaf.variables}
     written = {at: leaf.written for at, leaf in leaves.items() if leaf.written}
-    return LoadedRecipe(recipe, Path(os.path.abspath(path)), values, places, variables, written)
+    home = Path(os.path.abspath(path))
+    return LoadedRecipe(recipe, home, values, places, variables, written, parents)
 
 
 def _remainder(tree: Table, path: Path) -> LoadedRecipe | None:

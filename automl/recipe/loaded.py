@@ -8,6 +8,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from automl.errors import Place, Problem
+from automl.plan import Parent
 from automl.recipe.schema import Recipe
 
 Location = tuple[str | int, ...]
@@ -31,6 +32,8 @@ class LoadedRecipe:
     """Names of the environment variables that a value was filled in from."""
     written: Mapping[Location, str] = field(default_factory=dict)
     """Text with references to the environment, of the values that have them."""
+    parents: tuple[Parent, ...] = ()
+    """The recipes from elsewhere that it extends, pinned."""
 
     @property
     def folder(self) -> Path:
