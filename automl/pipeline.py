@@ -99,26 +99,37 @@ def compile_recipe(
     *,
     folder: Path | None = None,
     listen: Listen = lambda _: None,
+    lock: Lock | None = None,
 ) -> Compiled:
     """Return the plan of a recipe, with the tables and model folders it stands for.
 
     Reads the data and the candidates (hub candidates are downloaded into the hub's cache) and
-    loads each candidate once in a worker process. Hub revisions that the recipe leaves open are
-    those of ``<recipe>.lock`` where there is one. ``folder`` keeps that process's log. Raises
-    RecipeError, DataError or CandidateError with every problem found.
+    loads each candidate once in a worker process. Hub revisions that the recipe leaves open, and
+    what its queries find, are those of ``lock``, left out ``<recipe>.lock`` where there is one.
+    ``folder`` keeps that process's log. Raises RecipeError, DataError or CandidateError with every
+    problem found.
     """
     from automl.compiler.compile import compile_recipe as compile_loaded
-    from automl.compiler.lock import lock_path, read_lock
+    from automl.compiler.lock import locked
 
     loaded = recipe if isinstance(recipe, LoadedRecipe) else load_recipe(recipe)
     folder = folder or run_folder(loaded).jobs
-    lock = lock_path(loaded.path)
     return compile_loaded(
         loaded,
         folder,
         lambda stage, text: listen(StageBegan(stage, text)),
-        pins=read_lock(lock).pins() if lock.exists() else None,
+        lock=lock or locked(loaded.path),
     )
+
+
+def _as_begun(loaded: LoadedRecipe, rundir: RunDir) -> Lock | None:
+    """The recipe's lock; without one, what queries found when the run began, for downloads move."""
+    from automl.compiler.lock import locked, make_lock
+
+    found = locked(loaded.path)
+    if found is not None or not rundir.plan.exists():
+        return found
+    return replace(make_lock(documents.read(Plan, rundir.plan)), models=())
 
 
 def run_folder(recipe: LoadedRecipe, path: str | Path | None = None) -> RunDir:
@@ -156,7 +167,8 @@ def run(
         listen = _recorded(rundir, listen)
         interrupts = _asked(rundir, interrupts, listen)
         joined = _joined(shared, loaded.recipe.name, rundir, listen, interrupts)
-        compiled = compile_recipe(loaded, folder=rundir.jobs, listen=listen)
+        pins = _as_begun(loaded, rundir)
+        compiled = compile_recipe(loaded, folder=rundir.jobs, listen=listen, lock=pins)
         if lock is not None:
             _refuse_drift(lock, compiled.plan, _shown(loaded.path))
         _adopt(rundir, compiled, loaded)

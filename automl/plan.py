@@ -169,6 +169,28 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Hit:
+    """One model that a query found and that fits; ``parameters`` where a limit made us look."""
+
+    reference: str
+    revision: str
+    parameters: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query of the recipe came to, frozen: with it in the lock nobody is asked again."""
+
+    query: str
+    """The query as one line of JSON."""
+    hits: tuple[Hit, ...]
+    refused: tuple[Refusal, ...]
+    """Models that were found and left out; they stand among the plan's refusals too."""
+    origin: Literal["hub", "cache"] = "hub"
+    """``cache``: the hub could not be reached, and what is on this machine was looked through."""
+
+
+@dataclass(frozen=True, slots=True)
 class Screened:
     """How one model did when frozen encoders were compared: rank from 1, score from 0 to 1."""
 
@@ -323,6 +345,8 @@ class Plan:
     """File of synonyms that a check names → its groups of words that mean the same."""
     parents: tuple[Parent, ...] = ()
     """The recipes from elsewhere that this one extends."""
+    answers: tuple[Answer, ...] = ()
+    """What the recipe's queries for candidates found."""
     schema: Literal["automl/plan"] = "automl/plan"
     version: int = 1
 

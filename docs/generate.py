@@ -17,7 +17,9 @@ import typer
 from automl import cli, executors, exporters, tasks
 from automl.compiler.hyperparameters import HYPERPARAMETERS
 from automl.recipe import choices
+from automl.recipe import models as model_sections
 from automl.recipe import schema as recipe_models
+from automl.recipe.section import Section
 
 HERE = Path(__file__).resolve().parent
 NOTE = "<!-- Made by docs/generate.py; edit the code, then `make docs`. -->\n"
@@ -52,6 +54,7 @@ def _section(schema: dict[str, Any], name: str) -> list[str]:
         if "$ref" in kind:
             found = _resolved(schema, kind)
             parts += [f"**{found['description']}**\n", _table(found, schema)]
+            parts += _inner(schema, "models", found)
     return parts
 
 
@@ -96,11 +99,12 @@ def _table(part: dict[str, Any], schema: dict[str, Any]) -> str:
 
 
 def _default(section: str, name: str) -> str:
-    field = getattr(recipe_models, section).model_fields[name]
+    owner = getattr(recipe_models, section, None) or getattr(model_sections, section)
+    field = owner.model_fields[name]
     value = field.get_default(call_default_factory=True)
     if value is None:
         return "none"
-    if isinstance(value, recipe_models.Section) or value in ([], {}):
+    if isinstance(value, Section) or value in ([], {}):
         return "empty"
     return f"`{json.dumps(value)}`"
 

@@ -26,8 +26,9 @@ import pytest
 
 Files = dict[str, bytes]
 _API = re.compile(
-    r"/api/(models|datasets)/(.+?)(?:/(revision|tree|preupload|commit|refs)(?:/(.*))?)?"
+    r"/api/(models|datasets)/(.+?)(?:/(revision|tree|preupload|commit|refs|branch)(?:/(.*))?)?"
 )
+_LARGE = (".safetensors", ".bin", ".onnx", ".parquet", ".arrow")
 _RESOLVE = re.compile(r"/(datasets/)?([^/]+(?:/[^/]+)?)/resolve/([^/]+)/(.+)")
 
 
@@ -68,6 +69,9 @@ class Repository:
         card = _front_matter(files.get("README.md", b""))
         config = json.loads(files["config.json"]) if "config.json" in files else {}
         tags = [f"license:{card['license']}"] if "license" in card else []
+        languages = card.get("language") or []
+        tags += [languages] if isinstance(languages, str) else languages
+        tags += [card["library_name"]] if "library_name" in card else []
         found: dict[str, Any] = {
             "_id": sha[:24],
             "id": self.id,
@@ -110,6 +114,12 @@ class HubServer:
         self.headers: list[dict[str, str]] = []
         self.gated: set[str] = set()
         self.connections: list[socket.socket] = []
+        self.answers: list[tuple[str, int, dict[str, str]]] = []
+        """(part of a path, status, headers) to give once instead of the true answer."""
+        self.cuts: dict[str, int] = {}
+        """Part of a path → bytes of its body after which the connection breaks, once."""
+        self.blobs: dict[str, bytes] = {}
+        """SHA-256 → content of large files that were uploaded."""
         self.page_size = page_size
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
@@ -252,7 +262,7 @@ def _tree(files: Files, under: str, recursive: bool) -> list[dict[str, Any]]:
         folders.update(prefix + "/".join(parents[:end]) for end in range(1, len(parents) + 1))
         if recursive or not parents:
             entry = {"type": "file", "path": path, "size": len(data), "oid": _blob_id(data)}
-            if path.endswith((".safetensors", ".bin", ".onnx", ".parquet", ".arrow")):
+            if path.endswith(_LARGE):
                 sha = hashlib.sha256(data).hexdigest()
                 entry["lfs"] = {"oid": sha, "size": len(data), "pointerSize": 134}
             found.append(entry)
@@ -262,13 +272,15 @@ def _tree(files: Files, under: str, recursive: bool) -> list[dict[str, Any]]:
     return sorted(listed, key=lambda entry: str(entry["path"])) + found
 
 
-def _apply(files: Files, lines: list[dict[str, Any]]) -> Files:
+def _apply(files: Files, lines: list[dict[str, Any]], blobs: Files) -> Files:
     """Return the files after the operations of a commit's ndjson body."""
     result = dict(files)
     for line in lines:
         value = line["value"]
         if line["key"] == "file":
             result[value["path"]] = base64.b64decode(value["content"])
+        elif line["key"] == "lfsFile":
+            result[value["path"]] = blobs[value["oid"]]
         elif line["key"] == "deletedFile":
             result.pop(value["path"], None)
         elif line["key"] == "deletedFolder":
@@ -306,15 +318,34 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._route("POST")
 
+    def do_PUT(self) -> None:
+        self._route("PUT")
+
     def _route(self, method: str) -> None:
         url = urlsplit(self.path)
         path = unquote(url.path)
         self.server_hub.requests.append((method, path))
         self.server_hub.headers.append({k.lower(): v for k, v in self.headers.items()})
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        length, cut = int(self.headers.get("Content-Length") or 0), self._cut(path, ("PUT", "POST"))
+        body = self.rfile.read(length if cut is None else min(cut, length))
+        if cut is not None:
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+            return
         query = parse_qs(url.query)
+        for given in self.server_hub.answers:
+            if given[0] in path:
+                self.server_hub.answers.remove(given)
+                self._send(given[1], b"{}", "application/json", given[2])
+                return
         if path == "/api/validate-yaml":
             self._json({"errors": [], "warnings": []})
+        elif path.endswith(".git/info/lfs/objects/batch"):
+            self._large(json.loads(body))
+        elif path.startswith("/lfs/"):
+            assert hashlib.sha256(body).hexdigest() == path.removeprefix("/lfs/")
+            self.server_hub.blobs[path.removeprefix("/lfs/")] = body
+            self._json({})
         elif path == "/api/repos/create":
             self._create(json.loads(body))
         elif path == "/api/whoami-v2":
@@ -328,6 +359,22 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._error(404, "NotFound", f"no route {path}")
 
+    def _cut(self, path: str, methods: tuple[str, ...]) -> int | None:
+        """Return after how many bytes of its body this request breaks, where it is to."""
+        for part in self.server_hub.cuts:
+            if part in path and self.command in methods:
+                return self.server_hub.cuts.pop(part)
+        return None
+
+    def _large(self, wanted: dict[str, Any]) -> None:
+        """Answer git LFS's batch request: where to upload what is not here yet."""
+        objects = []
+        for each in wanted["objects"]:
+            href = {"href": f"{self.server_hub.url}/lfs/{each['oid']}"}
+            there = each["oid"] in self.server_hub.blobs
+            objects.append({**each, **({} if there else {"actions": {"upload": href}})})
+        self._json({"transfer": "basic", "objects": objects})
+
     def _send(self, status: int, data: bytes, kind: str, headers: dict[str, str]) -> None:
         self.send_response(status)
         for name, value in {"Content-Type": kind, "Content-Length": str(len(data))}.items():
@@ -335,7 +382,13 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
-        if self.command != "HEAD":
+        cut = self._cut(unquote(urlsplit(self.path).path), ("GET",))
+        if cut is not None:
+            self.wfile.write(data[:cut])
+            self.wfile.flush()
+            self.connection.shutdown(socket.SHUT_RDWR)
+            self.close_connection = True
+        elif self.command != "HEAD":
             self.wfile.write(data)
 
     def _json(self, found: Any, status: int = 200, **headers: str) -> None:
@@ -402,6 +455,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _repository(self, found: re.Match[str], query: dict[str, list[str]], body: bytes) -> None:
         kind, id, action, rest = found.groups()
         revision, _, under = (rest or "").partition("/")
+        if action == "branch":
+            self._branch(kind, id, revision)
+            return
         held = self._find(kind, id, revision or "main")
         if held is None:
             return
@@ -421,16 +477,32 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(
                 {
                     "files": [
-                        {"path": wanted["path"], "uploadMode": "regular", "shouldIgnore": False}
+                        {
+                            "path": wanted["path"],
+                            "uploadMode": "lfs" if wanted["path"].endswith(_LARGE) else "regular",
+                            "shouldIgnore": False,
+                        }
                         for wanted in json.loads(body)["files"]
                     ]
                 }
             )
         else:
+            blobs = self.server_hub.blobs
             lines = [json.loads(line) for line in body.splitlines() if line.strip()]
-            sha = repository.commit(_apply(repository.commits[sha], lines), revision)
+            sha = repository.commit(_apply(repository.commits[sha], lines, blobs), revision)
             url = f"{self.server_hub.url}/{id}/commit/{sha}"
             self._json({"success": True, "commitOid": sha, "commitUrl": url})
+
+    def _branch(self, kind: str, id: str, name: str) -> None:
+        """Make a branch that begins where main is."""
+        held = self._find(kind, id, "main")
+        if held is None:
+            return
+        if name in held[0].names:
+            self._error(409, "", "Reference already exists")
+            return
+        held[0].names[name] = held[1]
+        self._json({})
 
     def _file(self, found: re.Match[str]) -> None:
         datasets, id, revision, path = found.groups()

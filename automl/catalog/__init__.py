@@ -13,7 +13,7 @@ from automl.catalog import folder, hub, package
 from automl.catalog.model import FoundModel, ResolvedModel
 from automl.catalog.objections import objection
 from automl.recipe.loaded import LoadedRecipe
-from automl.recipe.schema import FolderModel, PackageModel
+from automl.recipe.models import FolderModel, PackageModel, QueryModel
 
 __all__ = ["FoundModel", "ResolvedModel", "fetch", "find", "objection"]
 
@@ -30,6 +30,7 @@ def find(loaded: LoadedRecipe, index: int, pins: Mapping[str, str] | None = None
         return folder.find(loaded, index, reference)
     if isinstance(reference, PackageModel):
         return package.find(loaded, index, reference)
+    assert not isinstance(reference, QueryModel), "a query is many models: see catalog.query"
     return hub.find(loaded, index, reference, pins or {})
 
 

@@ -11,7 +11,7 @@ from automl.catalog import files, hashes, readme
 from automl.catalog.model import FoundModel, ResolvedModel
 from automl.errors import CandidateError
 from automl.recipe.loaded import LoadedRecipe
-from automl.recipe.schema import FolderModel
+from automl.recipe.models import FolderModel
 
 TIMM = "timm_wrapper"
 """The family of all that timm has published, by its own description."""

@@ -11,7 +11,7 @@ from automl.catalog import files, folder, hashes
 from automl.catalog.model import FoundModel, ResolvedModel
 from automl.errors import CandidateError
 from automl.recipe.loaded import LoadedRecipe
-from automl.recipe.schema import HubModel
+from automl.recipe.models import HubModel
 
 ID = re.compile(r"(?P<id>[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(?P<revision>[\w./-]+))?")
 

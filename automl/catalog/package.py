@@ -13,7 +13,7 @@ from automl.catalog import files, folder
 from automl.catalog.model import FoundModel
 from automl.errors import CandidateError
 from automl.recipe.loaded import LoadedRecipe
-from automl.recipe.schema import PackageModel
+from automl.recipe.models import PackageModel
 
 
 def find(loaded: LoadedRecipe, index: int, reference: PackageModel) -> FoundModel:

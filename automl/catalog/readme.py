@@ -1,7 +1,8 @@
-"""Licence and language from the front matter of a model's README. Reads nothing else of it."""
+"""What the front matter of a model's README states: licence, language, tags."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ def facts(root: Path) -> tuple[str | None, tuple[str, ...]]:
 
     The licence ``other`` is replaced by its name. A README nobody can parse states nothing.
     """
-    matter = _front_matter(root / "README.md")
+    return stated(matter(root))
+
+
+def stated(matter: Mapping[str, Any]) -> tuple[str | None, tuple[str, ...]]:
+    """Return (licence, languages) as a front matter, or the hub's copy of it, states them."""
     license_ = matter.get("license")
     if license_ == "other":
         license_ = matter.get("license_name", license_)
@@ -22,9 +27,10 @@ def facts(root: Path) -> tuple[str | None, tuple[str, ...]]:
     return (str(license_) if license_ else None), tuple(str(each) for each in languages)
 
 
-def _front_matter(readme: Path) -> dict[str, Any]:
+def matter(root: Path) -> dict[str, Any]:
+    """Return the README's front matter; {} where there is none that can be parsed."""
     try:
-        text = readme.read_text(encoding="utf-8", errors="replace")
+        text = (root / "README.md").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return {}
     lines = text.lstrip("\ufeff").splitlines()

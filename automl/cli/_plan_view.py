@@ -15,23 +15,24 @@ from rich.table import Table
 
 from automl import tasks
 from automl.cli import _console
-from automl.plan import Candidate, Configuration, Parameter, Plan
+from automl.plan import Answer, Candidate, Configuration, Parameter, Plan
 from automl.tasks import Task
 
 if TYPE_CHECKING:
     from automl.compiler.compile import Compiled
+    from automl.compiler.lock import Lock
     from automl.compiler.timing import Setting
 
 LISTED_CLASSES = 12
 """Classes shown one by one; with more, only their number and the rarest and commonest."""
 
 
-def compiled(recipe: Path, pins: Mapping[str, str]) -> Compiled:
-    """Load and compile the recipe, saying on stderr what is going on."""
+def compiled(recipe: Path, lock: Lock | None) -> Compiled:
+    """Load and compile the recipe under ``lock``, saying on stderr what is going on."""
     from automl.compiler.compile import compile_recipe
     from automl.compiler.verify import load_verified
 
-    loaded = load_verified(recipe)
+    loaded = load_verified(recipe, pinned=lock is not None)
     console = Console(stderr=True, highlight=False)
     folder = Path(tempfile.mkdtemp(prefix="automl-"))
     with console.status("") as status:
@@ -39,17 +40,9 @@ def compiled(recipe: Path, pins: Mapping[str, str]) -> Compiled:
         def say(stage: str, text: str) -> None:
             status.update(f"{stage}: {escape(text)}")
 
-        found = compile_recipe(loaded, folder, say, pins=pins)
+        found = compile_recipe(loaded, folder, say, lock=lock)
     shutil.rmtree(folder)  # only now: after a failure its log is what there is to read
     return found
-
-
-def locked_pins(recipe: Path) -> dict[str, str]:
-    """Return hub id → commit from the recipe's lock, where there is one."""
-    from automl.compiler.lock import lock_path, read_lock
-
-    path = lock_path(recipe)
-    return read_lock(path).pins() if path.exists() else {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +94,8 @@ def show(plan: Plan, costs: Mapping[str, Measured], screening_seconds: float | N
     console = _console.stdout()
     task = tasks.get(plan.task)
     console.print(f"[bold]{plan.name}[/bold]: {plan.task}, {escape(_goal(plan))}")
+    for parent in plan.parents:
+        console.print(f"extends {escape(parent.reference)} at commit {parent.revision[:7]}")
     _show_data(console, plan)
     if plan.screening:
         console.print()
@@ -111,6 +106,8 @@ def show(plan: Plan, costs: Mapping[str, Measured], screening_seconds: float | N
         console.print()
         _show_candidate(console, candidate, task, costs.get(candidate.id), places.get(candidate.id))
     console.print()
+    for answer in plan.answers:
+        console.print(escape(_answer(answer)))
     for refusal in plan.refused:
         console.print(f"[red]refused[/red] {escape(refusal.reference)}: {escape(refusal.reason)}")
     console.print(_search(plan))
@@ -267,6 +264,17 @@ def _values(parameter: Parameter) -> str:
     assert parameter.high is not None
     log = ", log" if parameter.log else ""
     return f"{_number(parameter.low)} to {_number(parameter.high)}{log}"
+
+
+def _answer(answer: Answer) -> str:
+    """Say what a query came to, and where the hub was not asked."""
+    where = "" if answer.origin == "hub" else " (from this machine's cache: the hub was not there)"
+    found = ", ".join(
+        f"{hit.reference}@{hit.revision[:7]}"
+        + (f" ({hit.parameters / 1e6:,.1f}M parameters)" if hit.parameters else "")
+        for hit in answer.hits
+    )
+    return f"query {answer.query}{where}: {found}; {len(answer.refused)} others refused"
 
 
 def _search(plan: Plan) -> str:

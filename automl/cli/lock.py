@@ -22,13 +22,13 @@ def command(
 
     path = lock_path(recipe)
     if not check:
-        write_lock(path, make_lock(compiled(recipe, {}).plan))
+        write_lock(path, make_lock(compiled(recipe, None).plan))
         print(path)
         return
     if not path.exists():
         raise DriftError(Problem(f"{path} does not exist", hint=f"automl lock {recipe}"))
     lock = read_lock(path)
-    drift = lock_drift(lock, compiled(recipe, lock.pins()).plan)
+    drift = lock_drift(lock, compiled(recipe, lock).plan)
     if drift:
         hint = f"automl lock {recipe} accepts what is there now"
         raise DriftError(

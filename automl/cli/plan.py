@@ -15,9 +15,10 @@ def command(
 ) -> None:
     """Read the data, try the candidates, and show what would be run; trains nothing."""
     from automl import documents
-    from automl.cli._plan_view import compiled, locked_pins, measured, show
+    from automl.cli._plan_view import compiled, measured, show
+    from automl.compiler.lock import locked
 
-    found = compiled(recipe, locked_pins(recipe))
+    found = compiled(recipe, locked(recipe))
     if as_json:
         sys.stdout.write(documents.to_json(found.plan).decode())
     else:

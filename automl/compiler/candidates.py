@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from automl import catalog
 from automl.catalog import FoundModel, ResolvedModel
 from automl.catalog.objections import damage
-from automl.compiler import fit, limits, variants
+from automl.compiler import fit, limits, queries, variants
 from automl.compiler.heads import objection as head_objection
 from automl.compiler.hyperparameters import METHOD
 from automl.compiler.portfolio import portfolio
@@ -19,8 +20,9 @@ from automl.compiler.priors import OVERFLOWING, Prior, prior
 from automl.compiler.space import TRAINED, largest_batch, listed, space, without_batches_above
 from automl.errors import CandidateError, Problem
 from automl.jobs import Inspection
-from automl.plan import Candidate, Fit, Lengths, Parameter, Refusal
+from automl.plan import Answer, Candidate, Fit, Lengths, Parameter, Refusal
 from automl.recipe.loaded import LoadedRecipe
+from automl.recipe.models import QueryModel
 from automl.tasks import ADAPTING, Task
 
 
@@ -30,6 +32,8 @@ class Resolution:
 
     models: dict[str, ResolvedModel] = field(default_factory=dict)
     refused: list[Refusal] = field(default_factory=list)
+    answers: list[Answer] = field(default_factory=list)
+    """What the recipe's queries found."""
 
 
 def resolve(
@@ -37,14 +41,19 @@ def resolve(
     task: Task,
     pins: Mapping[str, str],
     on_stage: Callable[[str, str], None],
+    frozen: Iterable[Answer] = (),
 ) -> Resolution:
     """Find every model of the recipe, refuse those that cannot do the task, fetch the others.
 
-    Raises CandidateError with all references that lead to no model, or that lead to the same one.
+    ``frozen`` holds a lock's answers to queries. Raises CandidateError with all references that
+    lead to no model, or that lead to the same one.
     """
     found = _found(loaded, pins, on_stage)
     resolution = Resolution()
-    for index, (name, model) in enumerate(zip(_ids(found), found, strict=True)):
+    found += _asked(loaded, task, found, resolution, on_stage, frozen)
+    found.sort(key=lambda one: one[0])
+    models = [model for _, model in found]
+    for (index, model), name in zip(found, _ids(models), strict=True):
         reason = catalog.objection(model) or head_objection(model, task)
         if reason is None:
             on_stage("models", f"reading {model.reference}")
@@ -59,11 +68,14 @@ def resolve(
 
 def _found(
     loaded: LoadedRecipe, pins: Mapping[str, str], on_stage: Callable[[str, str], None]
-) -> list[FoundModel]:
+) -> list[tuple[int, FoundModel]]:
+    """Return (index in the recipe, model) of each that is listed one by one."""
     problems: list[Problem] = []
-    found: list[FoundModel] = []
+    found: list[tuple[int, FoundModel]] = []
     seen: set[tuple[str, str, str | None]] = set()
     for index, reference in enumerate(loaded.recipe.models):
+        if isinstance(reference, QueryModel):
+            continue
         on_stage("models", f"looking for {_words(reference)}")
         try:
             model = catalog.find(loaded, index, pins)
@@ -80,7 +92,38 @@ def _found(
                 )
             )
         seen.add(identity)
-        found.append(model)
+        found.append((index, model))
+    if problems:
+        raise CandidateError(problems)
+    return found
+
+
+def _asked(
+    loaded: LoadedRecipe,
+    task: Task,
+    listed: Sequence[tuple[int, FoundModel]],
+    resolution: Resolution,
+    on_stage: Callable[[str, str], None],
+    frozen: Iterable[Answer],
+) -> list[tuple[int, FoundModel]]:
+    """Return (index in the recipe, model) of each that a query stands for, each once."""
+    problems: list[Problem] = []
+    found: list[tuple[int, FoundModel]] = []
+    known = {model.reference for _, model in listed if model.source == "hub"}
+    for index, reference in enumerate(loaded.recipe.models):
+        if not isinstance(reference, QueryModel):
+            continue
+        on_stage("models", f"asking the hub for {reference.hub.search or reference.hub.canonical}")
+        say = partial(on_stage, "models")
+        try:
+            made = queries.answer(loaded, index, reference.hub, task, known, frozen, say)
+        except CandidateError as error:
+            problems.extend(error.problems)
+            continue
+        known |= {model.reference for model in made.models}
+        resolution.answers.append(made.answer)
+        resolution.refused.extend(made.answer.refused)
+        found += [(index, model) for model in made.models]
     if problems:
         raise CandidateError(problems)
     return found

@@ -20,6 +20,7 @@ from automl.compiler import asked, grids, limits, memory, objectives, rungs, scr
 from automl.compiler.candidates import Resolution, Terms, candidate, resolve
 from automl.compiler.hyperparameters import METHOD, QUANTIZED
 from automl.compiler.inspection import Question, inspect
+from automl.compiler.lock import Lock
 from automl.compiler.space import listed
 from automl.compiler.verify import CLUSTER, task_problems, verify
 from automl.errors import CandidateError, Problem, RecipeError
@@ -74,15 +75,16 @@ def compile_recipe(
     jobs_folder: Path,
     on_stage: Callable[[str, str], None] | None = None,
     *,
-    pins: Mapping[str, str] | None = None,
+    lock: Lock | None = None,
     memory_bytes: int | None = None,
 ) -> Compiled:
     """Return the plan of a recipe, with its tables and model folders.
 
     ``jobs_folder`` keeps the log of the process that tries the candidates; ``on_stage`` hears
-    (stage, text) as work goes on; ``pins`` holds hub id → commit from a lock; ``memory_bytes`` is
-    what a device has, asked of the machine when left out. Raises RecipeError, DataError or
-    CandidateError with every problem found, JobFailed when the candidates cannot be tried.
+    (stage, text) as work goes on; a ``lock`` pins what the recipe leaves open: revisions, and what
+    queries found; ``memory_bytes`` is what a device has, asked of the machine when left out.
+    Raises RecipeError, DataError or CandidateError with every problem found, JobFailed when the
+    candidates cannot be tried.
     """
     from automl.data.load import load_data
 
@@ -100,7 +102,8 @@ def compile_recipe(
     wrong = tuple(asked.data_problems(loaded, task, data.plan.labels, data.slices))
     if wrong:
         raise RecipeError(wrong)
-    resolution = resolve(loaded, task, pins or {}, say)
+    pins, answers = (lock.pins(), lock.answers) if lock else ({}, ())
+    resolution = resolve(loaded, task, pins, say, answers)
     devices = _devices(loaded.recipe)
     room = memory.of_a_process(devices, memory_bytes), memory.shards(devices, memory_bytes)
     candidates = _candidates(loaded, task, data, resolution, room, jobs_folder, say)
@@ -122,7 +125,9 @@ def compile_recipe(
     cut = truncation.warnings(screened.candidates, loaded.recipe.data.max_length, task)
     warned = replace(data.plan, warnings=(*data.plan.warnings, *cut))
     return Compiled(
-        plan=_plan(loaded, task, warned, screened, refused),
+        plan=replace(
+            _plan(loaded, task, warned, screened, refused), answers=tuple(resolution.answers)
+        ),
         tables=data.tables,
         models={each.id: resolution.models[each.id].path for each in screened.candidates},
         screening_seconds=screened.seconds,

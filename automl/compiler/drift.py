@@ -26,6 +26,7 @@ def lock_drift(lock: Lock, plan: Plan) -> tuple[str, ...]:
         *_differs("the task", lock.task, now.task),
         *_table("the parent", _commits(lock), _commits(now)),
         *_data_drift(lock.data, now.data),
+        *_answer_drift(lock, now),
         *_model_drift(lock.models, now.models),
         *_table("seed", lock.seeds, now.seeds),
         *_table("version", lock.versions, now.versions),
@@ -61,6 +62,12 @@ def plan_changes(old: Plan, new: Plan) -> Changes:
 
 def _commits(lock: Lock) -> dict[str, str]:
     return {each.reference: each.revision for each in lock.parents}
+
+
+def _answer_drift(lock: Lock, now: Lock) -> Iterator[str]:
+    before, after = ({each.query for each in one.answers} for one in (lock, now))
+    yield from (f"the query {query} is gone" for query in sorted(before - after))
+    yield from (f"the query {query} is new" for query in sorted(after - before))
 
 
 def _goal(plan: Plan) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from automl import documents
-from automl.plan import FileHash, Parameter, Parent, Plan, Source
+from automl.plan import Answer, FileHash, Parameter, Parent, Plan, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,8 @@ class Lock:
     versions: Mapping[str, str]
     parents: tuple[Parent, ...] = ()
     """The recipes from elsewhere that the recipe extends."""
+    answers: tuple[Answer, ...] = ()
+    """What the recipe's queries for candidates found."""
     schema: Literal["automl/lock"] = "automl/lock"
     version: int = 1
 
@@ -82,6 +84,7 @@ def make_lock(plan: Plan) -> Lock:
         seeds={"search": plan.search.seed, "split": plan.data.split.seed},
         versions=plan.versions,
         parents=plan.parents,
+        answers=plan.answers,
     )
 
 
@@ -92,15 +95,19 @@ def lock_path(recipe: Path) -> Path:
 
 def parent_pins(recipe: Path) -> dict[str, str]:
     """Return the commits of parents from elsewhere that the recipe's lock holds; {} without one."""
-    path = lock_path(recipe)
-    if not path.exists():
-        return {}
-    return {each.reference: each.revision for each in read_lock(path).parents}
+    lock = locked(recipe)
+    return {each.reference: each.revision for each in lock.parents} if lock else {}
 
 
 def read_lock(path: Path) -> Lock:
     """Return the lock at ``path``; InputError when it is not one, or of a newer version."""
     return documents.read(Lock, path)
+
+
+def locked(recipe: Path) -> Lock | None:
+    """Return the lock beside the recipe, or None; raises InputError as ``read_lock`` does."""
+    path = lock_path(recipe)
+    return read_lock(path) if path.exists() else None
 
 
 def write_lock(path: Path, lock: Lock) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from automl.catalog import hub, package
 from automl.errors import Problem
 from automl.recipe.loaded import LoadedRecipe, Location
-from automl.recipe.schema import FolderModel, HubModel, PackageModel
+from automl.recipe.models import FolderModel, HubModel, PackageModel, QueryModel
 
 _CONFIGURATION = re.compile(r":[\w.-]+(?=@|$)")
 """Of a data set: ``owner/name:configuration``."""
@@ -36,7 +36,7 @@ def reference_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
             yield from _folder_problems(loaded, (*where, "path"), model.path)
         elif isinstance(model, PackageModel):
             yield from _package_problems(loaded, (*where, "package"), model.package)
-        else:
+        elif not isinstance(model, QueryModel):
             yield from _hub_problems(loaded, where, model)
 
 

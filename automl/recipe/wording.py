@@ -11,7 +11,8 @@ from typing import Any, get_args
 
 from automl.recipe import scalars, shape
 from automl.recipe.loaded import Location, nearest
-from automl.recipe.schema import Recipe, Section
+from automl.recipe.schema import Recipe
+from automl.recipe.section import Section
 from automl.recipe.syntax import describe
 
 KINDS = {

@@ -318,12 +318,12 @@ def test_a_hub_candidate_compiles_to_the_same_plan_offline_and_locked(
     write_lock(path, make_lock(first))
     moved = {path.name: path.read_bytes() for path in TINY.iterdir()}
     assert hub.add_model("acme/tiny", {**moved, "README.md": b"# moved\n"}) != sha
-    pinned = compiled(loaded, folder, pins=read_lock(path).pins()).plan
+    pinned = compiled(loaded, folder, lock=read_lock(path)).plan
     assert documents.to_json(pinned) == documents.to_json(first)
     assert compiled(loaded, folder).plan.candidates[0].revision != sha
 
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    offline = compiled(loaded, folder, pins=read_lock(path).pins()).plan
+    offline = compiled(loaded, folder, lock=read_lock(path)).plan
     assert documents.to_json(offline) == documents.to_json(first)
 
 

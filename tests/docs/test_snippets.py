@@ -20,7 +20,7 @@ from automl.compiler.verify import verify
 from automl.errors import RecipeError
 from automl.recipe.load import load
 from automl.recipe.loaded import LoadedRecipe
-from automl.recipe.schema import FolderModel
+from automl.recipe.models import FolderModel
 from tests.conftest import ROOT
 from tests.docs.pages import Block, anchors, blocks, blocks_of, links, pages
 

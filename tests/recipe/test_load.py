@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from automl.errors import RecipeError
 from automl.recipe.load import load
-from automl.recipe.schema import FolderModel, Range, Recipe
+from automl.recipe.models import FolderModel
+from automl.recipe.schema import Range, Recipe
 from tests.recipe.conftest import Write
 
 TYPICAL = """\
