@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from automl.plan import Direction
 from automl.rundir import RunDir
 
 INFO = "automl.json"
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*(?:@[\w./-]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ def find_bundle(path: Path) -> Path:
         hint = "`automl run` its recipe to the end, or `automl export` the best trial so far"
         raise InputError(Problem(f"the run in {path} has no bundle yet", hint=hint))
     if not folder.is_dir():
-        raise InputError(Problem(f"{path} is not a folder", hint="name a bundle or a run folder"))
+        pull = f"; one on the hub: automl pull {path}" if _HUB_ID.fullmatch(str(path)) else ""
+        hint = f"name a bundle or a run folder{pull}"
+        raise InputError(Problem(f"{path} is not a folder", hint=hint))
     hint = "a bundle is what `automl run` writes to runs/<name>/bundle"
     raise InputError(Problem(f"{path} is not a bundle: it holds no {INFO}", hint=hint))

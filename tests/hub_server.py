@@ -117,7 +117,7 @@ class HubServer:
         self.answers: list[tuple[str, int, dict[str, str]]] = []
         """(part of a path, status, headers) to give once instead of the true answer."""
         self.cuts: dict[str, int] = {}
-        """Part of a path → bytes of its body after which the connection breaks, once."""
+        """Part of ``GET /path`` → bytes of the body after which the connection breaks, once."""
         self.blobs: dict[str, bytes] = {}
         """SHA-256 → content of large files that were uploaded."""
         self.page_size = page_size
@@ -362,7 +362,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _cut(self, path: str, methods: tuple[str, ...]) -> int | None:
         """Return after how many bytes of its body this request breaks, where it is to."""
         for part in self.server_hub.cuts:
-            if part in path and self.command in methods:
+            if part in f"{self.command} {path}" and self.command in methods:
                 return self.server_hub.cuts.pop(part)
         return None
 

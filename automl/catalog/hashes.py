@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 from automl import cache
 from automl.plan import FileHash
@@ -30,6 +31,20 @@ def sha256(path: Path) -> str:
 def file_hash(root: Path, name: str) -> FileHash:
     """Return name, hash and size of the file ``name`` below ``root``."""
     return FileHash(name, sha256(root / name), (root / name).stat().st_size)
+
+
+def is_as_listed(path: Path, entry: Any) -> bool:
+    """Return whether the file is there and has the content that the hub's tree listing says.
+
+    ``entry`` names the size and, of a large file, the SHA-256; of a small one git's own id.
+    """
+    if not path.is_file() or path.stat().st_size != entry.size:
+        return False
+    if entry.lfs is not None:
+        return bool(sha256(path) == entry.lfs.sha256)
+    data = path.read_bytes()
+    blob = hashlib.sha1(f"blob {len(data)}\0".encode() + data, usedforsecurity=False)
+    return bool(blob.hexdigest() == entry.blob_id)
 
 
 def _digest(path: Path) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from automl.catalog import files, folder, hashes
 from automl.catalog.model import FoundModel, ResolvedModel
 from automl.errors import CandidateError
+from automl.patience import patiently
 from automl.recipe.loaded import LoadedRecipe
 from automl.recipe.models import HubModel
 
@@ -89,7 +90,8 @@ def _is_whole(path: Path) -> bool:
 def _commit(identifier: str, revision: str | None) -> str:
     from huggingface_hub import HfApi
 
-    return str(HfApi().resolve_revision(identifier, revision=revision).resolved)
+    found = patiently(lambda: HfApi().resolve_revision(identifier, revision=revision))
+    return str(found.resolved)
 
 
 def _download(identifier: str, commit: str, patterns: tuple[str, ...], *, quiet: bool) -> Path:
@@ -104,8 +106,10 @@ def _download(identifier: str, commit: str, patterns: tuple[str, ...], *, quiet:
 
     bars = Silent if quiet or are_progress_bars_disabled() else tqdm
     return Path(
-        snapshot_download(
-            identifier, revision=commit, allow_patterns=list(patterns), tqdm_class=bars
+        patiently(
+            lambda: snapshot_download(
+                identifier, revision=commit, allow_patterns=list(patterns), tqdm_class=bars
+            )
         )
     )
 
@@ -122,51 +126,71 @@ def _sizes(identifier: str, commit: str, root: Path) -> dict[str, int]:
     return {each.path: each.size for each in tree}
 
 
-@contextmanager
 def _errors_placed(
     loaded: LoadedRecipe, index: int, identifier: str, revision: str | None
+) -> AbstractContextManager[None]:
+    def error(message: str, hint: str) -> CandidateError:
+        return CandidateError(loaded.problem(("models", index), message, hint=hint))
+
+    return explained(error, identifier, revision, ", or use {path: folder}")
+
+
+@contextmanager
+def explained(
+    refused: Callable[[str, str], Exception],
+    identifier: str,
+    revision: str | None,
+    instead: str = "",
 ) -> Iterator[None]:
-    """Turn the hub client's errors into one the user can act on."""
+    """Turn the hub client's errors into what ``refused`` makes of (message, hint).
+
+    ``instead`` says what else the user can do where the hub cannot be had.
+    """
     from huggingface_hub.errors import (
         GatedRepoError,
+        HfHubHTTPError,
         HTTPError,
         LocalEntryNotFoundError,
+        OfflineModeIsEnabled,
         RepositoryNotFoundError,
         RevisionNotFoundError,
         RevisionResolutionError,
     )
 
-    def error(message: str, hint: str) -> CandidateError:
-        return CandidateError(loaded.problem(("models", index), message, hint=hint))
-
     try:
         yield
     except GatedRepoError as cause:
-        raise error(
+        raise refused(
             f"{identifier} is gated: its owner must let you in",
             "ask at its page on the hub, then: hf auth login",
         ) from cause
     except RevisionNotFoundError as cause:
-        raise error(
+        raise refused(
             f"{identifier} has no revision {revision!r}",
             "leave the revision out for the newest; the lock pins it",
         ) from cause
     except RepositoryNotFoundError as cause:
-        raise error(
+        raise refused(
             f"{identifier} is not on the hub, or is private",
             "check the spelling; for a private model: hf auth login",
         ) from cause
     except (RevisionResolutionError, LocalEntryNotFoundError) as cause:
-        raise error(
+        raise refused(
             f"{identifier} is not in the hub's cache here and the hub cannot be reached",
-            "check the network and HF_HUB_OFFLINE, or use {path: folder}",
+            f"check the network and HF_HUB_OFFLINE{instead}",
+        ) from cause
+    except OfflineModeIsEnabled as cause:
+        raise refused(
+            f"{identifier} cannot be had from the hub: HF_HUB_OFFLINE is set", f"unset it{instead}"
         ) from cause
     except HTTPError as cause:
-        raise error(
-            f"{identifier} could not be had from the hub: {_first_line(cause)}",
-            "try again later, or use {path: folder}",
+        many = isinstance(cause, HfHubHTTPError) and cause.response.status_code == 429
+        why = "too many requests (429), and it went on so" if many else _first_line(cause)
+        raise refused(
+            f"{identifier} could not be had from the hub: {why}",
+            f"try again {'in some minutes, or hf auth login' if many else 'later'}{instead}",
         ) from cause
 
 
 def _first_line(cause: BaseException) -> str:
-    return str(cause).strip().splitlines()[0]
+    return (str(cause).strip() or type(cause).__name__).splitlines()[0]

@@ -30,7 +30,7 @@ def command(
     result = pipeline.export(_target.find(run), to)
     _result.show(result)
     if push_to_hub and result.bundle is not None:
-        from automl.exporters._hub import push
+        from automl.exporters._hub import Push, push
 
-        print(f"uploaded: {push(result.bundle, push_to_hub, private=private)}")
+        print(f"uploaded: {push(Push(result.bundle, push_to_hub, private))}")
     raise typer.Exit(result.exit_code)

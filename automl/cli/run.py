@@ -52,8 +52,10 @@ def command(
         report.write(junit, result.name, result.checks, result.seconds)
     repository = loaded.recipe.export.push_to_hub
     if push and repository and result.bundle is not None and result.state == "finished":
+        from automl.exporters._hub import Push
         from automl.exporters._hub import push as upload
 
-        url = upload(result.bundle, repository, private=loaded.recipe.export.private)
+        wanted = Push(result.bundle, repository, loaded.recipe.export.private)
+        url = upload(wanted, lambda text: print(text, file=sys.stderr))
         print(f"uploaded: {url}", file=sys.stderr if as_json else sys.stdout)
     raise typer.Exit(result.exit_code)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from automl.patience import patiently
 from automl.recipe.addresses import Unreadable, too_large
 
 DATASETS = "datasets/"
@@ -21,7 +22,8 @@ def commit(repository: str, revision: str | None) -> str:
 
     name, kind = _named(repository)
     with _explained(name, revision):
-        return str(HfApi().resolve_revision(name, repo_type=kind, revision=revision).resolved)
+        found = patiently(lambda: HfApi().resolve_revision(name, repo_type=kind, revision=revision))
+        return str(found.resolved)
 
 
 def read(repository: str, commit: str, path: str, most: int) -> bytes:
@@ -42,10 +44,10 @@ def read(repository: str, commit: str, path: str, most: int) -> bytes:
     if isinstance(known, str):
         return Path(known).read_bytes()
     with _explained(name, commit, path):
-        size = get_hf_file_metadata(hf_hub_url(name, path, **at)).size
+        size = patiently(lambda: get_hf_file_metadata(hf_hub_url(name, path, **at))).size
         if size is not None and size > most:
             raise too_large(path, name, size, most)
-        return Path(hf_hub_download(name, path, **at)).read_bytes()
+        return Path(patiently(lambda: hf_hub_download(name, path, **at))).read_bytes()
 
 
 def _named(repository: str) -> tuple[str, str]:
