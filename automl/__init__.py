@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
+
+from automl import telemetry
 
 if TYPE_CHECKING:
     from automl.pipeline import compile_recipe, load_recipe, run
 
 __version__ = "0.1.0"
+telemetry.switch_off(os.environ)
 __all__ = ["__version__", "compile_recipe", "load_recipe", "run"]
 
 

@@ -82,7 +82,6 @@ def environment(threads: int, devices: tuple[str, ...], share: float = 1.0) -> d
         "CUDA_VISIBLE_DEVICES": ",".join(devices),
         "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
         "PYTHONUNBUFFERED": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }
 

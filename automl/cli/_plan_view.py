@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -271,10 +272,16 @@ def _answer(answer: Answer) -> str:
     where = "" if answer.origin == "hub" else " (from this machine's cache: the hub was not there)"
     found = ", ".join(
         f"{hit.reference}@{hit.revision[:7]}"
-        + (f" ({hit.parameters / 1e6:,.1f}M parameters)" if hit.parameters else "")
+        + (f" ({_count(hit.parameters)} parameters)" if hit.parameters else "")
         for hit in answer.hits
     )
-    return f"query {answer.query}{where}: {found}; {len(answer.refused)} others refused"
+    asked = ", ".join(f"{key} {_said(value)}" for key, value in json.loads(answer.query).items())
+    others = f"; {len(answer.refused)} others refused" if answer.refused else ""
+    return f"query for {asked}{where}: {found or 'none that is not listed'}{others}"
+
+
+def _said(value: object) -> str:
+    return " or ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _search(plan: Plan) -> str:

@@ -10,7 +10,7 @@ import typer
 
 
 def command(
-    recipe: Annotated[Path, typer.Argument(help="The recipe (YAML).")],
+    recipe: Annotated[Path, typer.Argument(help="The recipe (YAML), or a file of bundle-inputs.")],
     run_dir: Annotated[
         Path | None, typer.Option(help="Run folder.", show_default="runs/<name>")
     ] = None,
@@ -29,6 +29,10 @@ def command(
     ] = True,
 ) -> None:
     """Search, fine-tune, score and export; run again to continue."""
+    if recipe.suffix == ".tar" and recipe.is_file():
+        from automl.cli import _inputs
+
+        _inputs.run(recipe, run_dir, locked, as_json)
     from automl import membership, pipeline
     from automl.cli import _interrupts, _result, _view
 

@@ -138,7 +138,7 @@ class HubQuery(Section):
             "min_parameters": low,
             "max_parameters": high,
         }
-        asked = {name: value for name, value in found.items() if value not in (None, [])}
+        asked = {name: value for name, value in found.items() if value not in (None, [], False)}
         return json.dumps(asked, sort_keys=True, ensure_ascii=False)
 
 
