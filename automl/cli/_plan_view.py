@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -269,19 +268,16 @@ def _values(parameter: Parameter) -> str:
 
 def _answer(answer: Answer) -> str:
     """Say what a query came to, and where the hub was not asked."""
+    from automl.compiler.queries import words
+
     where = "" if answer.origin == "hub" else " (from this machine's cache: the hub was not there)"
     found = ", ".join(
         f"{hit.reference}@{hit.revision[:7]}"
         + (f" ({_count(hit.parameters)} parameters)" if hit.parameters else "")
         for hit in answer.hits
     )
-    asked = ", ".join(f"{key} {_said(value)}" for key, value in json.loads(answer.query).items())
     others = f"; {len(answer.refused)} others refused" if answer.refused else ""
-    return f"query for {asked}{where}: {found or 'none that is not listed'}{others}"
-
-
-def _said(value: object) -> str:
-    return " or ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return f"query for {words(answer)}{where}: {found or 'none that is not listed'}{others}"
 
 
 def _search(plan: Plan) -> str:

@@ -16,7 +16,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl import tasks
-from automl.compiler import asked, grids, limits, memory, objectives, rungs, screening, truncation
+from automl.compiler import (
+    asked,
+    grids,
+    limits,
+    memory,
+    objectives,
+    queries,
+    rungs,
+    screening,
+    truncation,
+)
 from automl.compiler.candidates import Resolution, Terms, candidate, resolve
 from automl.compiler.hyperparameters import METHOD, QUANTIZED
 from automl.compiler.inspection import Question, inspect
@@ -102,8 +112,8 @@ def compile_recipe(
     wrong = tuple(asked.data_problems(loaded, task, data.plan.labels, data.slices))
     if wrong:
         raise RecipeError(wrong)
-    pins, answers = (lock.pins(), lock.answers) if lock else ({}, ())
-    resolution = resolve(loaded, task, pins, say, answers)
+    pins, frozen = (lock.pins(), lock.answers) if lock else ({}, ())
+    resolution = resolve(loaded, task, pins, say, frozen)
     devices = _devices(loaded.recipe)
     room = memory.of_a_process(devices, memory_bytes), memory.shards(devices, memory_bytes)
     candidates = _candidates(loaded, task, data, resolution, room, jobs_folder, say)
@@ -124,10 +134,11 @@ def compile_recipe(
     refused = (*resolution.refused, *screened.refused)
     cut = truncation.warnings(screened.candidates, loaded.recipe.data.max_length, task)
     warned = replace(data.plan, warnings=(*data.plan.warnings, *cut))
+    answers = tuple(resolution.answers)
+    found = queries.with_origins(screened.candidates, answers)
+    plan = _plan(loaded, task, warned, replace(screened, candidates=found), refused)
     return Compiled(
-        plan=replace(
-            _plan(loaded, task, warned, screened, refused), answers=tuple(resolution.answers)
-        ),
+        plan=replace(plan, answers=answers),
         tables=data.tables,
         models={each.id: resolution.models[each.id].path for each in screened.candidates},
         screening_seconds=screened.seconds,

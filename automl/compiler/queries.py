@@ -5,8 +5,9 @@ Each that does not fit is refused with its reason; what the lock holds is not as
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from automl import catalog
@@ -14,7 +15,7 @@ from automl.catalog import FoundModel, hub, query
 from automl.catalog.query import Listed, Listing
 from automl.compiler.heads import objection as head_objection
 from automl.errors import CandidateError, Problem
-from automl.plan import Answer, Hit, Refusal
+from automl.plan import Answer, Candidate, Hit, Refusal
 from automl.recipe.loaded import LoadedRecipe
 from automl.recipe.models import HubModel, HubQuery
 from automl.tasks import Task
@@ -73,6 +74,35 @@ def answer(
         raise _nothing(loaded, index, found, refused, seen)
     made = Answer(asked.canonical, tuple(hits), tuple(refused), found.origin)
     return Answered(made, tuple(models))
+
+
+def words(answer: Answer) -> str:
+    """Return the query as a person says it: ``search bert, license mit or apache-2.0``."""
+    asked = json.loads(answer.query).items()
+    return ", ".join(
+        f"{key} {' or '.join(map(str, value)) if isinstance(value, list) else value}"
+        for key, value in asked
+    )
+
+
+def with_origins(
+    candidates: Iterable[Candidate], answers: Iterable[Answer]
+) -> tuple[Candidate, ...]:
+    """Return the candidates, those that a query found with a note that says so."""
+    origins = {hit.reference: answer for answer in answers for hit in answer.hits}
+    return tuple(
+        replace(each, notes=(*each.notes, _origin(origins[each.reference])))
+        if each.source == "hub" and each.reference in origins
+        else each
+        for each in candidates
+    )
+
+
+def _origin(answer: Answer) -> str:
+    where = "on the hub" if answer.origin == "hub" else "in this machine's cache of the hub"
+    others = len(answer.refused)
+    refused = f"; {others} other{'s were' if others != 1 else ' was'} refused" if others else ""
+    return f"found {where} by the query for {words(answer)}{refused}"
 
 
 def _as_locked(

@@ -101,7 +101,7 @@ def _refuse_other(target: Path, manifest: Manifest, source: Path) -> None:
     """Raise InputError unless ``target`` is what the file would be unpacked to."""
     there = target / NAME
     same = there.is_file() and there.read_bytes() == documents.to_json(manifest)
-    if same and all(_has_size(target / each.path, each.bytes) for each in manifest.files):
+    if same and all(_is_as_written(target / each.path, each) for each in manifest.files):
         return
     raise InputError(
         Problem(
@@ -111,8 +111,10 @@ def _refuse_other(target: Path, manifest: Manifest, source: Path) -> None:
     )
 
 
-def _has_size(path: Path, size: int) -> bool:
-    return path.is_file() and path.stat().st_size == size
+def _is_as_written(path: Path, each: FileHash) -> bool:
+    """Hashes of big files are remembered: a second run does not read them again."""
+    there = path.is_file() and path.stat().st_size == each.bytes
+    return there and hashes.sha256(path) == each.sha256
 
 
 def _refuse_full_disk(target: Path, manifest: Manifest) -> None:

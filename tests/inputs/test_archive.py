@@ -132,7 +132,7 @@ def test_a_file_that_was_cut_or_is_another_is_refused(staged, manifest, tmp_path
 def test_something_else_in_the_place_is_left_alone(staged, manifest) -> None:
     tar = packed(staged, manifest)
     folder, _ = archive.unpack(tar, quiet)
-    (folder / "project" / "rows.csv").write_bytes(b"changed")
+    (folder / "project" / "rows.csv").write_bytes(b"x" * 5500)
     with pytest.raises(InputError, match=r"is not what inputs.tar holds(.|\n)*hint: mv"):
         archive.unpack(tar, quiet)
 
