@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -89,6 +90,9 @@ def wheels(packages: Iterable[Package], folder: Path) -> tuple[str, ...]:
     indexed = [f"{each.name}=={each.version}" for each in packages if each.indexed]
     homes = [str(each.home) for each in packages if each.home is not None]
     wanted = [*indexed, *homes]
+    # Building leaves this folder in the source's; what it holds of an earlier build would go along.
+    own = [each.home / "build" for each in packages if each.home is not None]
+    made = [folder for folder in own if not folder.exists()]
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-input", "--quiet"]
     done = subprocess.run(
         [*command, "--wheel-dir", str(folder), *wanted],
@@ -97,6 +101,8 @@ def wheels(packages: Iterable[Package], folder: Path) -> tuple[str, ...]:
         timeout=SECONDS,
         check=False,
     )
+    for leftover in made:
+        shutil.rmtree(leftover, ignore_errors=True)
     if done.returncode != 0:
         said = [line for line in done.stderr.splitlines() if "ERROR" in line] or ["no word"]
         raise InputError(

@@ -3,8 +3,31 @@
 from __future__ import annotations
 
 from importlib import metadata
+from pathlib import Path
 
-from automl.inputs.requirements import Package, needed, text
+import pytest
+
+from automl.errors import InputError
+from automl.inputs.requirements import Package, needed, text, wheels
+
+WHEEL = "own_thing-1.2-py3-none-any.whl"
+BACKEND = f"""
+import pathlib, zipfile
+
+INFO = "own_thing-1.2.dist-info"
+FILES = dict(
+    METADATA="Metadata-Version: 2.1\\nName: own-thing\\nVersion: 1.2\\n",
+    WHEEL="Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
+    RECORD="",
+)
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    pathlib.Path("build").mkdir()
+    with zipfile.ZipFile(pathlib.Path(folder) / "{WHEEL}", "w") as made:
+        for name, content in FILES.items():
+            made.writestr(INFO + "/" + name, content)
+    return "{WHEEL}"
+"""
 
 
 def test_all_that_automl_needs_is_listed_at_its_version() -> None:
@@ -31,3 +54,25 @@ def test_what_no_index_has_is_no_requirement() -> None:
     first, second = lines.splitlines()
     assert first == "torch==2.13.0+cpu"
     assert second.startswith("# own 1.0: not from a package index")
+
+
+def test_a_package_from_a_folder_is_built_and_leaves_nothing_there(tmp_path: Path) -> None:
+    home = tmp_path / "own"
+    (home / "own_thing").mkdir(parents=True)
+    (home / "own_thing" / "__init__.py").touch()
+    (home / "pyproject.toml").write_text(
+        '[project]\nname = "own-thing"\nversion = "1.2"\n[build-system]\n'
+        'requires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    )
+    (home / "backend.py").write_text(BACKEND)
+    own = Package("own-thing", "1.2", home, indexed=False)
+    lost = Package("lost", "1", indexed=False)
+    assert wheels((own, lost), tmp_path / "wheels") == ("lost",)
+    assert [path.name for path in (tmp_path / "wheels").iterdir()] == [WHEEL]
+    assert not (home / "build").exists()
+
+
+def test_what_pip_says_is_passed_on(tmp_path: Path) -> None:
+    (tmp_path / "own").mkdir()
+    with pytest.raises(InputError, match=r"pip could not get the wheels: ERROR(.|\n)*--wheels"):
+        wheels((Package("own", "1", tmp_path / "own", indexed=False),), tmp_path / "wheels")
