@@ -47,7 +47,7 @@ def find(
     identifier, revision = parsed
     trust = isinstance(reference, HubModel) and reference.trust_remote_code
     wanted = (*files.SMALL, files.README, *(("*.py",) if trust else ()))
-    with _errors_placed(loaded, index, identifier, revision):
+    with errors_placed(loaded, index, identifier, revision):
         commit = _commit(identifier, revision or pins.get(identifier))
         root = _download(identifier, commit, wanted, quiet=True)
     return folder.describe(
@@ -66,7 +66,7 @@ def fetch(loaded: LoadedRecipe, index: int, found: FoundModel) -> ResolvedModel:
     Raises CandidateError when the download fails or the bytes are not those the hub has.
     """
     assert found.revision is not None
-    with _errors_placed(loaded, index, found.reference, found.revision):
+    with errors_placed(loaded, index, found.reference, found.revision):
         root = _download(found.reference, found.revision, found.weights, quiet=False)
     for name in found.weights:
         if not _is_whole(root / name):
@@ -126,13 +126,22 @@ def _sizes(identifier: str, commit: str, root: Path) -> dict[str, int]:
     return {each.path: each.size for each in tree}
 
 
-def _errors_placed(
+def errors_placed(
     loaded: LoadedRecipe, index: int, identifier: str, revision: str | None
 ) -> AbstractContextManager[None]:
+    """Turn the hub client's errors into CandidateErrors at the recipe's model ``index``."""
+
     def error(message: str, hint: str) -> CandidateError:
         return CandidateError(loaded.problem(("models", index), message, hint=hint))
 
     return explained(error, identifier, revision, ", or use {path: folder}")
+
+
+def is_the_models_own(error: CandidateError) -> bool:
+    """Return whether the error is about that model, and not about the way to the hub."""
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
+
+    return isinstance(error.__cause__, GatedRepoError | RepositoryNotFoundError)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from automl.catalog import files, headers, readme
 from automl.errors import CandidateError
+from automl.patience import patiently
 from automl.recipe.loaded import LoadedRecipe
 from automl.recipe.models import HubQuery
 
@@ -93,26 +94,21 @@ def parameters(hit: Listed) -> int | str:
     """Return how many parameters the hit has, by the headers of its safetensors files alone.
 
     From the hub that is a request for the first bytes of each file. Returns why not in words where
-    it has no such files or they cannot be read.
+    it has no such files or they are damaged; raises the client's errors.
     """
     if hit.root is not None:
         return _parameters_here(hit.root)
     from huggingface_hub import HfApi
-    from huggingface_hub.errors import (
-        HTTPError,
-        NotASafetensorsRepoError,
-        OfflineModeIsEnabled,
-        SafetensorsParsingError,
-    )
+    from huggingface_hub.errors import NotASafetensorsRepoError, SafetensorsParsingError
 
     try:
-        found = HfApi().get_safetensors_metadata(hit.reference, revision=hit.revision)
+        found = patiently(
+            lambda: HfApi().get_safetensors_metadata(hit.reference, revision=hit.revision)
+        )
     except NotASafetensorsRepoError:
         return f"it has no safetensors weights ({files.WEIGHTS})"
     except SafetensorsParsingError:
         return "the header of its weights is damaged"
-    except (HTTPError, OfflineModeIsEnabled) as error:
-        return f"the header of its weights cannot be read: {str(error).strip().splitlines()[0]}"
     return int(sum(found.parameter_count.values()))
 
 

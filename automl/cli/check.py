@@ -52,12 +52,21 @@ def _facts(loaded: LoadedRecipe) -> dict[str, Any]:
 
 
 def _summary(loaded: LoadedRecipe) -> str:
+    from automl.recipe.models import QueryModel
+
     recipe = loaded.recipe
     count = len(recipe.models)
     budget = [f"{recipe.budget.trials} trials"] if recipe.budget.trials else []
     budget += [recipe.budget.time] if recipe.budget.time else []
-    models = f"{count} model{'s' if count != 1 else ''}"
+    asked = sum(isinstance(model, QueryModel) for model in recipe.models)
+    parts = [_counted(count - asked, "model", "models")] if count > asked else []
+    parts += [_counted(asked, "query", "queries")] if asked else []
+    models = " and ".join(parts)
     return f"{recipe.name}: {recipe.task}, {models}, at most {' or '.join(budget)}"
+
+
+def _counted(number: int, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
 
 
 def _plain(problem: Problem) -> dict[str, Any]:

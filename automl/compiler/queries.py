@@ -127,14 +127,16 @@ def _look(
 ) -> tuple[FoundModel, int | None] | str:
     """Return the hit's model with its parameters, if limits ask for them, or why it won't do.
 
-    What the listing tells comes first, then the weights' header, then the small files.
+    What the listing tells comes first, then the weights' header, then the small files. Raises
+    CandidateError where the way to the hub broke off.
     """
     reason = query.objection(asked, hit)
     if reason is not None:
         return reason
     count: int | None = None
     if asked.parameters != (None, None):
-        counted = query.parameters(hit)
+        with hub.errors_placed(loaded, index, hit.reference, hit.revision):
+            counted = query.parameters(hit)
         if isinstance(counted, str):
             return counted
         count = counted
@@ -143,6 +145,9 @@ def _look(
     try:
         model = _found(loaded, index, asked, hit.reference, hit.revision)
     except CandidateError as error:
+        # What a broken connection hides must not be frozen as unfit.
+        if hit.root is None and not hub.is_the_models_own(error):
+            raise
         return error.problems[0].message
     reason = catalog.objection(model) or head_objection(model, task)
     if reason is None and query.lacks_weights(hit, model.weights):

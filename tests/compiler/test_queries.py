@@ -9,16 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from automl import tasks
+from automl import documents, pipeline, tasks
 from automl.compiler import candidates
 from automl.compiler.candidates import Resolution
 from automl.compiler.compile import compile_recipe
 from automl.compiler.drift import lock_drift
-from automl.compiler.lock import make_lock, read_lock, write_lock
+from automl.compiler.lock import lock_path, make_lock, read_lock, write_lock
+from automl.compiler.queries import with_origins
 from automl.compiler.verify import load_verified
 from automl.errors import CandidateError
-from automl.plan import Answer
+from automl.plan import Answer, Hit, Refusal
+from automl.rundir import RunDir
 from tests.compiler.conftest import TINY
+from tests.deliveries import candidate, make_plan
 from tests.hub_server import HubServer
 
 FILES = {path.name: path.read_bytes() for path in TINY.iterdir()}
@@ -182,6 +185,41 @@ def test_too_many_requests_are_waited_for(shelf, recipe, monkeypatch) -> None:
     shelf.answers += [("/api/models", 429, {"Retry-After": "3"})] * 6
     with pytest.raises(CandidateError, match=r"(?s)429.*wait some minutes"):
         resolved(recipe(f"models: [{{{QUERY}}}]"))
+
+
+def test_a_hub_that_goes_away_midway_makes_no_model_unfit(shelf, recipe, monkeypatch) -> None:
+    monkeypatch.setattr("huggingface_hub.utils._http.time.sleep", lambda _: None)
+    loaded = recipe(f"models: [{{{QUERY}}}]")
+    shelf.answers += [("/bert-one/", 503, {})] * 99
+    with pytest.raises(CandidateError, match=r"acme/bert-one could not be had from the hub: .*503"):
+        resolved(loaded)
+    shelf.answers[:] = [("/resolve/", 429, {"Retry-After": "1"})] * 3
+    assert len(resolved(loaded).models) == 2
+
+
+def test_a_run_without_a_lock_keeps_what_its_queries_found_when_it_began(recipe, folder) -> None:
+    loaded, rundir = recipe(f"models: [{{{QUERY}}}]"), RunDir.at(folder / "run")
+    assert pipeline._as_begun(loaded, rundir) is None
+    answer = Answer('{"search": "bert"}', (Hit("acme/bert-one", "1" * 40),), ())
+    plan = make_plan(("a", "b"), [candidate(source="hub", revision="2" * 40)], 10)
+    documents.write(rundir.plan, replace(plan, answers=(answer,)))
+    kept = pipeline._as_begun(loaded, rundir)
+    assert kept is not None
+    assert (kept.answers, kept.pins()) == ((answer,), {})
+    lock = make_lock(plan)
+    write_lock(lock_path(loaded.path), lock)
+    assert pipeline._as_begun(loaded, rundir) == lock
+
+
+def test_a_candidate_says_which_query_found_it() -> None:
+    refused = (Refusal("acme/x", "too large"),)
+    answer = Answer('{"license": ["mit", "bsd"], "search": "b"}', (Hit("a/b", "1"),), refused)
+    listed, found = candidate("own"), candidate(source="hub", reference="a/b")
+    first, second = with_origins([listed, found], [answer])
+    assert first == listed
+    assert second.notes == (
+        "found on the hub by the query for license mit or bsd, search b; 1 other was refused",
+    )
 
 
 def test_checking_a_recipe_with_a_query_asks_nobody(shelf, recipe) -> None:

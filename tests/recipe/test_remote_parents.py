@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from automl.compiler.drift import lock_drift
+from automl.compiler.lock import lock_path, make_lock, write_lock
+from automl.compiler.verify import load_verified
 from automl.errors import RecipeError
 from automl.plan import Parent
 from automl.recipe.addresses import Unreadable, parse
 from automl.recipe.load import load
 from automl.recipe.loaded import LoadedRecipe
+from tests import commands
+from tests.deliveries import make_plan
 from tests.hub_server import HubServer, hub
 from tests.recipe.conftest import Write
 
@@ -105,6 +111,27 @@ def test_the_lock_wins_over_a_branch_that_moved(hub: HubServer, write: Write) ->
     assert trials(load(path)) == 99
     pinned = load(path, pins=lambda: {reference: old})
     assert (trials(pinned), pinned.parents[0].revision) == (10, old)
+
+
+def test_commands_follow_the_lock_beside_the_recipe(hub: HubServer, write: Write) -> None:
+    reference = "hub:acme/recipes/base.yaml"
+    old = hub.add_model("acme/recipes", {"base.yaml": BASE})
+    hub.add_model("acme/recipes", {"base.yaml": BASE.replace(b"10", b"99")})
+    path = write(CHILD.format(reference))
+    plan = replace(make_plan(("a", "b"), [], 10), parents=(Parent(reference, old),))
+    assert load_verified_without_data(path) == 99
+    write_lock(lock_path(path), make_lock(plan))
+    assert load_verified_without_data(path) == 10
+    told = commands.automl("explain", path.name, cwd=path.parent)
+    line = next(line for line in told.stdout.splitlines() if "trials:" in line)
+    assert line.split() == ["trials:", "10", "#", f"{reference}@{old[:7]}:5"]
+    moved = replace(plan, parents=(Parent(reference, "1" * 40),))
+    assert any("the parent" in text for text in lock_drift(make_lock(plan), moved))
+
+
+def load_verified_without_data(path: Path) -> int | None:
+    (path.parent / "rows.csv").touch()
+    return trials(load_verified(path))
 
 
 def test_a_hub_parent_works_offline_once_it_was_read(
