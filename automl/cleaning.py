@@ -22,6 +22,7 @@ from automl.search.upkeep import worth_keeping
 
 REMEMBERED = {
     "archives": "of data, unpacked: the next run that needs one unpacks it again",
+    "git": "recipes that others extend, from git: the next run fetches them again",
     "hashes": "of files of models, so that these need not be read again",
     "inspections": "what loading a candidate showed",
     "looks": "what files of data were found to hold",

@@ -7,7 +7,9 @@ what they need when they are called, so that ``--help`` and ``check`` answer at 
 
 from __future__ import annotations
 
+import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -97,8 +99,25 @@ def explain_error(error: AutoMLError) -> str:
     return f"error: {error}"
 
 
+def _said_plainly(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    line: str | None = None,
+) -> str:
+    """Return our own warnings without the line of code that gave them; others as they are."""
+    if f"{os.sep}automl{os.sep}" in filename:
+        return f"warning: {message}\n"
+    return _plain_format(message, category, filename, lineno, line)
+
+
+_plain_format = warnings.formatwarning
+
+
 def main() -> None:
     """Run the command line; the console script's entry point."""
+    warnings.formatwarning = _said_plainly
     try:
         app()()
     except AutoMLError as error:

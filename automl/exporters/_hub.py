@@ -19,6 +19,8 @@ TRIES = 3
 FIRST_WAIT = 2.0
 """Seconds before an upload whose connection broke is begun again; doubled each time."""
 MAIN = "main"
+ATTRIBUTES = ".gitattributes"
+"""What every repository on the hub has of its own."""
 State = Literal["new", "changed", "the same"]
 
 
@@ -123,7 +125,7 @@ def preview(what: Push) -> Preview:
         except RevisionNotFoundError:
             there, branch_exists = _tree(hub, what.repository, MAIN), False
     files = tuple(_upload(what.folder, name, there) for name in _names(what.folder))
-    stays = tuple(sorted(set(there) - {each.path for each in files}))
+    stays = tuple(sorted(set(there) - {each.path for each in files} - {ATTRIBUTES}))
     missed = missed_checks(what.folder)
     return Preview(files, stays, exists, private, branch_exists, card, missed)
 
