@@ -22,7 +22,7 @@ from automl.compiler.compile import Compiled, compile_recipe
 from automl.compiler.lock import lock_path, locked, make_lock, parent_pins, write_lock
 from automl.compiler.verify import CLUSTER, load_verified
 from automl.errors import InputError, Problem
-from automl.inputs import archive, requirements
+from automl.inputs import archive, asked, requirements
 from automl.inputs.manifest import HUB, ORIGINAL, PROJECT, REQUIREMENTS, WHEELS, Manifest
 from automl.inputs.media import paths
 from automl.inputs.rehearsal import Rehearsed, rehearse
@@ -85,6 +85,7 @@ def _staged(loaded: LoadedRecipe, compiled: Compiled, root: Path) -> Path:
     task = tasks.get(compiled.plan.task)
     fetched = root.with_name(FETCHED)
     sources = gathered(loaded, task, compiled.plan.data, fetched)
+    sources.here |= asked.files(loaded)
     sources.here |= _named_by_rows(compiled, [role.name for role in task.media], fetched)
     models = {
         each.id: Path(os.path.abspath(compiled.models[each.id]))
@@ -107,6 +108,10 @@ def _staged(loaded: LoadedRecipe, compiled: Compiled, root: Path) -> Path:
             assert each.revision is not None
             home = root / HUB / _cached_name("models", each.reference) / "snapshots"
             _place_model(each, source, home / each.revision)
+    for info, source in asked.base_models(loaded):
+        if info.base_source == "hub" and info.revision is not None:
+            home = root / HUB / _cached_name("models", info.base_model) / "snapshots"
+            _place_all(source, home / info.revision)
     for name, commit in sources.datasets:
         _place_dataset(name, commit, root / HUB)
     if fetched.exists():
@@ -134,10 +139,12 @@ def _recipe(
     values["models"] = [
         _model(each, loaded.folder, models.get(each.id)) for each in compiled.plan.candidates
     ]
+    if loaded.recipe.checks:
+        values["checks"] = asked.rewritten(loaded)
     if "export" in values:
         values["export"] = {k: v for k, v in values["export"].items() if k != "push_to_hub"}
     values = {name: value for name, value in values.items() if value != {}}
-    moved = ("data", "models")
+    moved = ("data", "models", "checks")
     written = {at: text for at, text in loaded.written.items() if at[0] not in moved}
     return effective(replace(loaded, values=values, written=written))
 
@@ -163,9 +170,13 @@ def _place_dataset(name: str, commit: str, hub: Path) -> None:
 
     inside = Path(_cached_name("datasets", name)) / "snapshots" / commit
     source = Path(constants.HF_HUB_CACHE) / inside
+    _place_all(source, hub / inside)
+
+
+def _place_all(source: Path, target: Path) -> None:
     for path in source.rglob("*"):
         if path.is_file():
-            _place(path, hub / inside / path.relative_to(source))
+            _place(path, target / path.relative_to(source))
 
 
 def _cached_name(kind: str, name: str) -> str:
@@ -229,6 +240,6 @@ def _settings_left(loaded: LoadedRecipe) -> Iterable[Refusal]:
             yield Refusal(name, "it needs a network; the study is kept in a file")
     if recipe.export.push_to_hub is not None:
         yield Refusal("export.push_to_hub", "it needs a network; automl push uploads the bundle")
-    kept = (at for at in loaded.variables if at[0] not in ("data", "models", *ONLINE))
+    kept = (at for at in loaded.variables if at[0] not in ("data", "models", "checks", *ONLINE))
     for name in sorted({name for at in kept for name in loaded.variables[at]}):
         yield Refusal(f"${{env:{name}}}", "set this variable on the other machine")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
 from tests.hub_server import hub
+from tests.serving.conftest import bundle
 
-__all__ = ["hub"]
+__all__ = ["bundle", "hub"]

@@ -49,6 +49,7 @@ search:
   repeats: 0
   space: {epochs: 1, batch_size: 8, learning_rate: 1e-3, method: full}
 budget: {trials: 1}
+checks: ["invariance[synonyms=WORDS] >= 0"]
 devices: {threads: 1, precision: fp32}
 export: {push_to_hub: acme/weather}
 """
@@ -86,7 +87,9 @@ def test_packed_inputs_run_to_their_bundle_without_a_socket(
     for name in ("here", "rows", "there"):
         (tmp_path / name).mkdir()
     write_data(tmp_path / "rows" / "weather.csv")
+    (tmp_path / "rows" / "words.txt").write_text("rain, storm\n")
     recipe = RECIPE.replace("ROWS", str(tmp_path / "rows" / "weather.csv"))
+    recipe = recipe.replace("WORDS", str(tmp_path / "rows" / "words.txt"))
     (tmp_path / "here" / "weather.yaml").write_text(recipe)
     packed = commands.automl(
         "bundle-inputs", "weather.yaml", "-o", "../there/inputs.tar", cwd=tmp_path / "here"
