@@ -5,13 +5,15 @@ Nothing of a repository is checked out or run: no hooks, no submodules, no quest
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import resource
 import signal
 import subprocess
 import warnings
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from automl import cache
@@ -58,11 +60,11 @@ def commit(url: str, revision: str | None) -> str:
     """
     home = _home(url)
     if revision is not None and COMMIT.fullmatch(revision):
-        if not _holds(home, revision):
+        if not _keeps(home, _ref(revision)):
             _fetch_commit(home, url, revision)
         return revision
     name = revision or "HEAD"
-    kept = f"refs/automl/{hashlib.sha256(name.encode()).hexdigest()}"
+    kept = _ref(hashlib.sha256(name.encode()).hexdigest())
     try:
         _fetch(home, url, f"+{name}:{kept}", "--depth=1")
     except _Failed as failed:
@@ -71,14 +73,16 @@ def commit(url: str, revision: str | None) -> str:
                 f"{url} has no revision {name!r}",
                 "write a branch, a tag, or all 40 digits of a commit",
             ) from None
-        if not _holds(home, kept):
+        if not _keeps(home, kept):
             raise _unreachable(url, failed) from None
         warnings.warn(
             f"{url} cannot be reached; the last commit seen of {name} counts",
             RuntimeWarning,
             stacklevel=2,
         )
-    return _git(home, "rev-parse", "--verify", f"{kept}^{{commit}}").decode().strip()
+    found = _git(home, "rev-parse", "--verify", f"{kept}^{{commit}}").decode().strip()
+    _git(home, "update-ref", _ref(found), found)
+    return found
 
 
 def read(url: str, commit: str, path: str, most: int) -> bytes:
@@ -130,9 +134,14 @@ def _home(url: str) -> Path:
     return home
 
 
-def _holds(home: Path, name: str) -> bool:
+def _ref(name: str) -> str:
+    return f"refs/automl/{name}"
+
+
+def _keeps(home: Path, ref: str) -> bool:
+    """Return whether the reference is there; asking for an object might ask the network for it."""
     try:
-        _git(home, "cat-file", "-e", f"{name}^{{commit}}")
+        _git(home, "show-ref", "--verify", "--quiet", ref)
     except _Failed:
         return False
     return True
@@ -140,36 +149,49 @@ def _holds(home: Path, name: str) -> bool:
 
 def _fetch_commit(home: Path, url: str, wanted: str) -> None:
     """Fetch one commit; from a server that gives none by its id, all branches and tags."""
-    kept = f"refs/automl/{wanted}"
     try:
         try:
-            _fetch(home, url, f"+{wanted}:{kept}", "--depth=1")
+            _fetch(home, url, f"+{wanted}:{_ref(wanted)}", "--depth=1")
         except _Failed as failed:
             if not any(said in failed.said for said in ("not our ref", "unadvertised object")):
                 raise
             _fetch(home, url, "+refs/heads/*:refs/all/heads/*", "+refs/tags/*:refs/all/tags/*")
     except _Failed as failed:
         raise _unreachable(url, failed) from None
-    if not _holds(home, wanted):
-        raise Unreadable(f"{url} has no commit {wanted}", "leave it out for the newest")
+    try:
+        _git(home, "update-ref", _ref(wanted), wanted)
+    except _Failed:
+        hint = "leave it out for the newest"
+        raise Unreadable(f"{url} has no commit {wanted}", hint) from None
 
 
 def _fetch(home: Path, url: str, *arguments: str) -> None:
     options = [one for one in arguments if one.startswith("--")]
     names = [one for one in arguments if not one.startswith("--")]
-    _git(
-        home,
-        "fetch",
-        "--quiet",
-        "--no-tags",
-        "--no-recurse-submodules",
-        "--no-write-fetch-head",
-        f"--filter=blob:limit={LARGEST_BLOB}",
-        *options,
-        "--",
-        url,
-        *names,
-    )
+    with _alone(home):
+        _git(
+            home,
+            "fetch",
+            "--quiet",
+            "--no-tags",
+            "--no-recurse-submodules",
+            "--no-write-fetch-head",
+            f"--filter=blob:limit={LARGEST_BLOB}",
+            *options,
+            "--",
+            url,
+            *names,
+        )
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Hold the repository; locks that a killed git left in it are then nobody's."""
+    with (home / "automl.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in (home / "shallow.lock", *(home / "refs").rglob("*.lock")):
+            left.unlink(missing_ok=True)
+        yield
 
 
 def _git(home: Path, *arguments: str) -> bytes:

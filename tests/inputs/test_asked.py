@@ -8,6 +8,7 @@ from automl import documents
 from automl.bundle import INFO, BundleInfo
 from automl.inputs import asked
 from automl.recipe.load import load
+from tests.tasks import bundles
 
 RECIPE = """\
 recipe: 1
@@ -22,7 +23,8 @@ checks:
 """
 
 
-def test_files_of_words_and_earlier_bundles_come_along(bundle: Path, tmp_path: Path) -> None:
+def test_files_of_words_and_earlier_bundles_come_along(tmp_path: Path) -> None:
+    bundle = bundles.write("text-classification", tmp_path / "made", ("a", "b"), {"text": "text"})
     (tmp_path / "here").mkdir()
     (tmp_path / "words.txt").write_text("film, movie\n")
     (tmp_path / "v1").symlink_to(bundle)

@@ -232,6 +232,23 @@ def test_a_commit_that_was_fetched_needs_no_repository(
         assert load(second) == online[1]
 
 
+def test_a_server_that_filters_and_a_git_that_was_killed_are_no_hindrance(
+    repository: Repository, write: Write, tmp_path: Path
+) -> None:
+    subprocess.run(
+        ["git", "config", "uploadpack.allowFilter", "true"], cwd=repository.root, check=True
+    )
+    repository.commit({"base.yaml": BASE, "rows.bin": b"\0" * 2_000_000})
+    path = write(CHILD.format(repository.url("base.yaml")))
+    load(path)
+    (home,) = (tmp_path / "cache" / "automl" / "git").iterdir()
+    assert sum(each.stat().st_size for each in home.rglob("*") if each.is_file()) < 200_000
+    (home / "shallow.lock").touch()
+    second = repository.commit({"base.yaml": BASE.replace(b"10", b"11")})
+    loaded = load(path)
+    assert (trials(loaded), loaded.parents[0].revision) == (11, second)
+
+
 @pytest.mark.parametrize(
     ("path", "revision", "said"),
     [
@@ -327,3 +344,21 @@ def test_paths_of_a_parent_from_elsewhere_start_from_the_recipe(
     loaded = load(write("name: child\nextends: ../team/middle.yaml\n", "mine/recipe.yaml"))
     assert loaded.recipe.data.train == "rows.csv"
     assert loaded.recipe.models[0].path == "./models/x"  # type: ignore[union-attr]
+
+
+def test_git_over_ssh_asks_nobody_and_uses_the_user_s_own_program(
+    repository: Repository, write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The stand-in for ssh notes its arguments and runs the last one here."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text(
+        f'#!/bin/sh\necho "$@" >> {tmp_path}/asked\nfor last; do :; done\nexec sh -c "$last"\n'
+    )
+    ssh.chmod(0o755)
+    monkeypatch.setenv("GIT_SSH_COMMAND", str(ssh))
+    monkeypatch.setenv("GIT_SSH_VARIANT", "simple")
+    sha = repository.commit({"text/base.yaml": BASE})
+    reference = f"git+ssh://git@example.com{repository.root}@main#text/base.yaml"
+    loaded = load(write(CHILD.format(reference)))
+    assert loaded.parents == (Parent(reference, sha),)
+    assert "git@example.com git-upload-pack" in (tmp_path / "asked").read_text()
