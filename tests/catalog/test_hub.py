@@ -175,3 +175,35 @@ def test_the_folder_can_be_given_to_from_pretrained(recipe, hub: HubServer) -> N
     assert path.is_absolute()
     assert (path / "config.json").exists()
     assert (path / "model.safetensors").exists()
+
+
+def test_weights_whose_download_breaks_off_go_on_where_they_stopped(
+    recipe, hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.DOWNLOAD_CHUNK_SIZE", 1000)
+    monkeypatch.setattr("huggingface_hub.file_download.time.sleep", lambda _: None)
+    hub.add_model("acme/tiny", FILES)
+    hub.cuts = {"model.safetensors": 7000}
+    model = resolve(recipe("acme/tiny"))
+    assert (model.path / "model.safetensors").read_bytes() == FILES["model.safetensors"]
+    ranges = [sent["range"] for sent in hub.headers if "range" in sent]
+    assert ranges == ["bytes=7000-"]
+
+
+def test_a_hub_that_limits_requests_is_waited_for_and_then_given_up(
+    recipe, hub: HubServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr("automl.patience.time.sleep", waits.append)
+    hub.add_model("acme/tiny", FILES)
+    hub.answers += [("/api/models/acme", 429, {"Retry-After": "7"})]
+    assert resolve(recipe("acme/tiny")).reference == "acme/tiny"
+    assert waits == [8.0]
+    hub.answers += [("/api/models/acme", 429, {"Retry-After": "7"})] * 99
+    text = str(refusal(recipe("acme/tiny")))
+    assert "too many requests (429)" in text
+    assert "hf auth login" in text
+    hub.answers[:] = [("/api/models/acme", 429, {"Retry-After": "3600"})]
+    waits.clear()
+    refusal(recipe("acme/tiny"))
+    assert waits == [], "an hour is more than is borne"
