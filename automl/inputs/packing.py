@@ -85,39 +85,33 @@ def _staged(loaded: LoadedRecipe, compiled: Compiled, root: Path) -> Path:
     task = tasks.get(compiled.plan.task)
     fetched = root.with_name(FETCHED)
     sources = gathered(loaded, task, compiled.plan.data, fetched)
-    sources.here |= asked.files(loaded)
-    sources.here |= _named_by_rows(compiled, [role.name for role in task.media], fetched)
-    models = {
+    here = {*sources.here, *asked.files(loaded)}
+    here |= _named_by_rows(compiled, [role.name for role in task.media], fetched)
+    homes = {
         each.id: Path(os.path.abspath(compiled.models[each.id]))
         for each in compiled.plan.candidates
         if each.source == "folder"
     }
-    beside = [loaded.folder, *models.values(), *(path.parent for path in sources.here)]
-    common = Path(os.path.commonpath(beside))
+    common = Path(
+        os.path.commonpath([loaded.folder, *homes.values(), *(path.parent for path in here)])
+    )
 
     def inside(path: Path) -> Path:
         return root / PROJECT / path.relative_to(common)
 
-    for path in sources.here:
+    for path in here:
         _place(path, inside(path))
     for each in compiled.plan.candidates:
-        source = Path(compiled.models[each.id])
-        if each.source == "folder":
-            _place_model(each, source, inside(models[each.id]))
-        elif each.source == "hub":
-            assert each.revision is not None
-            home = root / HUB / _cached_name("models", each.reference) / "snapshots"
-            _place_model(each, source, home / each.revision)
-    for info, source in asked.base_models(loaded):
-        if info.base_source == "hub" and info.revision is not None:
-            home = root / HUB / _cached_name("models", info.base_model) / "snapshots"
-            _place_all(source, home / info.revision)
+        if each.source != "package":
+            home = inside(homes[each.id]) if each.id in homes else _cached(root, each)
+            _place_model(each, compiled.models[each.id], home)
+    _place_bases(loaded, root)
     for name, commit in sources.datasets:
         _place_dataset(name, commit, root / HUB)
     if fetched.exists():
         shutil.move(fetched, inside(loaded.folder) / FETCHED)
     place = inside(loaded.path)
-    documents.write_bytes(place, _recipe(loaded, compiled, sources, models).encode())
+    documents.write_bytes(place, _recipe(loaded, compiled, sources, homes).encode())
     return place
 
 
@@ -156,6 +150,20 @@ def _model(candidate: Candidate, folder: Path, home: Path | None) -> dict[str, A
     if candidate.source == "package":
         return {"package": candidate.reference, **trust}
     return {"id": candidate.reference, "revision": candidate.revision, **trust}
+
+
+def _cached(root: Path, candidate: Candidate) -> Path:
+    """Return where the hub's client looks for the candidate at its commit."""
+    name = _cached_name("models", candidate.reference)
+    return root / HUB / name / "snapshots" / str(candidate.revision)
+
+
+def _place_bases(loaded: LoadedRecipe, root: Path) -> None:
+    """Bring the hub models along that earlier bundles of adapters are for."""
+    for info, source in asked.base_models(loaded):
+        if info.base_source == "hub" and info.revision is not None:
+            name = _cached_name("models", info.base_model)
+            _place_all(source, root / HUB / name / "snapshots" / info.revision)
 
 
 def _place_model(candidate: Candidate, source: Path, target: Path) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from automl.data import hub, local, remote
 from automl.plan import SPLITS, DataPlan
@@ -18,7 +17,7 @@ FETCHED = "fetched"
 """Folder beside the packed recipe with what lay behind URLs."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Sources:
     """The packed recipe's references, by split, and the files they need.
 
@@ -26,11 +25,9 @@ class Sources:
     paths; ``datasets`` are (hub id, commit).
     """
 
-    references: dict[str, str | list[str]] = field(default_factory=dict)
-    here: set[Path] = field(default_factory=set)
-    datasets: set[tuple[str, str]] = field(default_factory=set)
-    urls: list[tuple[str, str]] = field(default_factory=list)
-    """(URL, split), to be fetched into ``fetched/<index>``."""
+    references: Mapping[str, str | list[str]]
+    here: frozenset[Path]
+    datasets: frozenset[tuple[str, str]]
 
 
 def gathered(loaded: LoadedRecipe, task: Task, data: DataPlan, fetched: Path) -> Sources:
@@ -38,62 +35,63 @@ def gathered(loaded: LoadedRecipe, task: Task, data: DataPlan, fetched: Path) ->
 
     Raises DataError where a source that was there is gone.
     """
-    found = Sources()
+    work = _Gathering(loaded, task, data, fetched)
+    references: dict[str, str | list[str]] = {}
     for split in SPLITS:
         value = getattr(loaded.recipe.data, split)
         if isinstance(value, float):
             continue
-        listed = [value] if isinstance(value, str) else value
-        written = [
-            reference
-            for index, each in enumerate(listed)
-            for reference in _packed(
-                loaded, task, data, found, fetched, split, each, _at(split, value, index)
-            )
-        ]
-        found.references[split] = written[0] if len(written) == 1 else written
-    return found
+        listed: dict[Location, str] = (
+            {("data", split): value}
+            if isinstance(value, str)
+            else {("data", split, index): each for index, each in enumerate(value)}
+        )
+        written = [new for at, each in listed.items() for new in work.packed(split, each, at)]
+        references[split] = written[0] if len(written) == 1 else written
+    return Sources(references, frozenset(work.here), frozenset(work.datasets))
 
 
-def _at(split: str, value: Any, index: int) -> Location:
-    return ("data", split) if isinstance(value, str) else ("data", split, index)
+@dataclass(slots=True)
+class _Gathering:
+    loaded: LoadedRecipe
+    task: Task
+    data: DataPlan
+    fetched: Path
+    here: set[Path] = field(default_factory=set)
+    datasets: set[tuple[str, str]] = field(default_factory=set)
+    urls: int = 0
 
+    def packed(self, split: str, reference: str, location: Location) -> list[str]:
+        """Return what stands for the reference in the packed recipe, and enter its files."""
+        if remote.is_url(reference):
+            return list(self._from_url(split, reference))
+        if local.exists(reference, self.loaded.folder):
+            self.here |= set(_files(reference, self.loaded.folder, split, self.task))
+            return [relative(Path(reference).expanduser(), self.loaded.folder)]
+        return [self._dataset(reference, self.loaded.reference(location, reference))]
 
-def _packed(
-    loaded: LoadedRecipe,
-    task: Task,
-    data: DataPlan,
-    found: Sources,
-    fetched: Path,
-    split: str,
-    reference: str,
-    location: Location,
-) -> Iterator[str]:
-    """Yield what stands for the reference in the packed recipe; enter its files."""
-    if remote.is_url(reference):
-        place = fetched / str(len(found.urls))
-        found.urls.append((reference, split))
-        with remote.fetched(reference, split) as targets:
+    def _from_url(self, split: str, url: str) -> Iterator[str]:
+        place = self.fetched / str(self.urls)
+        self.urls += 1
+        with remote.fetched(url, split) as targets:
             for target in targets:
                 copy = place / target.relative
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(target.path, copy)
                 yield (Path(FETCHED) / place.name / target.relative).as_posix()
-    elif local.exists(reference, loaded.folder):
-        found.here |= set(_files(reference, loaded.folder, split, task))
-        yield relative(Path(reference).expanduser(), loaded.folder)
-    else:
+
+    def _dataset(self, reference: str, published: str) -> str:
+        """Name the hub data set by the commit that the plan has of it."""
         id = hub.parsed(reference)
         assert id is not None, "the plan was made, so it is one"
-        published = loaded.reference(location, reference)
         commit = next(
             source.revision
-            for source in data.sources
-            if source.split == split and source.reference == published and source.revision
+            for source in self.data.sources
+            if source.reference == published and source.revision is not None
         )
-        found.datasets.add((id.repository, commit))
+        self.datasets.add((id.repository, commit))
         chosen = f":{id.configuration}" if id.configuration else ""
-        yield f"{id.repository}{chosen}@{commit}"
+        return f"{id.repository}{chosen}@{commit}"
 
 
 def relative(path: Path, folder: Path) -> str:

@@ -15,6 +15,7 @@ from automl.errors import InputError
 from automl.inputs import archive
 from automl.inputs.manifest import NAME, Manifest
 from automl.plan import FileHash
+from tests import commands
 
 FILES = {"project/recipe.yaml": b"recipe: 1\n", "project/rows.csv": b"text,label\n" * 500}
 
@@ -127,6 +128,15 @@ def test_a_file_that_was_cut_or_is_another_is_refused(staged, manifest, tmp_path
         made.addfile(_link("x"))
     with pytest.raises(InputError, match="is no file of inputs"):
         archive.unpack(plain, quiet)
+
+
+def test_run_refuses_a_tar_that_holds_no_inputs(tmp_path) -> None:
+    with tarfile.open(tmp_path / "x.tar", "w") as made:
+        made.addfile(tarfile.TarInfo("notes.txt"))
+    done = commands.automl("run", "x.tar", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "is no file of inputs" in done.stderr
+    assert "hint: automl bundle-inputs" in done.stderr
 
 
 def test_something_else_in_the_place_is_left_alone(staged, manifest) -> None:
