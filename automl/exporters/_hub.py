@@ -186,7 +186,9 @@ def _is_private(hub: Any, repository: str) -> bool:
 
 
 def _tree(hub: Any, repository: str, revision: str) -> dict[str, Any]:
-    found = hub.list_repo_tree(repository, recursive=True, revision=revision)
+    found = patiently(
+        lambda: list(hub.list_repo_tree(repository, recursive=True, revision=revision))
+    )
     return {each.path: each for each in found if hasattr(each, "blob_id")}
 
 
