@@ -214,13 +214,15 @@ def _described(reference: str, revision: Any) -> Listed:
     license_, languages = readme.stated(matter)
     tags = matter.get("tags")
     named = [matter.get("library_name"), *(tags if isinstance(tags, list) else [])]
+    if (root / files.CONFIG).is_file():  # by that the hub knows what transformers can load
+        named.append("transformers")
     return Listed(
         reference=reference,
         revision=revision.commit_hash,
         license=license_,
         languages=languages,
         task=matter.get("pipeline_tag"),
-        libraries=("transformers", *(str(name) for name in named if name)),
+        libraries=tuple(str(name) for name in named if name),
         root=root,
     )
 
