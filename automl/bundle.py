@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from automl.errors import InputError, Problem
-from automl.jobs import Calibration, Interval, Thresholds
+from automl.jobs import Calibration, FormatFacts, Interval, Thresholds
 from automl.plan import Direction
 from automl.rundir import RunDir
 
@@ -77,6 +77,9 @@ class BundleInfo:
     """Expected calibration error on test, ``after``, and ``before`` where it was calibrated."""
     untrained: Mapping[str, float] = field(default_factory=dict)
     """Test metrics of the base model as it came, where the task can be done with it."""
+    formats: Mapping[str, FormatFacts] = field(default_factory=dict)
+    """What each format of the weights is worth, by name, safetensors first and those that were
+    refused among them; empty where safetensors alone were asked for."""
     schema: Literal["automl/bundle"] = "automl/bundle"
     version: int = 1
 

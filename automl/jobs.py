@@ -162,6 +162,8 @@ class InspectSpec:
     """The recipe's wish; null lets each candidate's lengths decide."""
     quantize: bool = False
     """Whether training in four bits is tried too; a model that can't is refused."""
+    graphs: bool = False
+    """Whether exporting to ONNX is tried too."""
     schema: Literal["automl/inspect"] = "automl/inspect"
     version: int = 1
 
@@ -313,6 +315,33 @@ class ImportanceSpec:
     version: int = 1
 
 
+@dataclass(frozen=True, slots=True)
+class ConvertSpec:
+    """Write the model in further formats and verify what was written; result: ConvertResult."""
+
+    task: str
+    model: ModelRef
+    data: DataRef
+    formats: tuple[str, ...]
+    metric: str
+    direction: Direction
+    most_loss: float
+    """Of the metric: a format that loses more is refused. As in ``export.max_metric_loss``."""
+    target: str
+    """Folder that the formats' files are written to, by their path in a bundle."""
+    rows: int
+    """Validation rows that formats are compared on, at most: the first."""
+    batch_size: int
+    threads: int
+    devices: tuple[str, ...]
+    base: ModelRef | None = None
+    """As in ScoreSpec."""
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    """As in ScoreSpec."""
+    schema: Literal["automl/convert"] = "automl/convert"
+    version: int = 1
+
+
 Spec = (
     TrialSpec
     | ScoreSpec
@@ -324,6 +353,7 @@ Spec = (
     | SoupSpec
     | CalibrateSpec
     | ImportanceSpec
+    | ConvertSpec
 )
 
 
@@ -432,6 +462,8 @@ class Inspection:
     """Tokens of the longest target, where the model has a decoder of its own; else 0."""
     notes: tuple[str, ...] = ()
     """What a person should know of how the task uses the model."""
+    no_graphs: str = ""
+    """Why it can't leave as ONNX graphs; empty where it can, or nobody asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -619,6 +651,65 @@ class ImportanceResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Speed:
+    """How fast a format predicts on one kind of device, beside safetensors in the same process.
+
+    Both took turns on the same rows; ratios are this format's figure over that of safetensors.
+    """
+
+    latency_ms: float
+    """Median over single rows."""
+    latency_p95_ms: float
+    rows_per_second: float
+    """32 rows at once."""
+    latency_ratio: float
+    """Below 1: faster."""
+    throughput_ratio: float
+    """Above 1: faster."""
+
+
+@dataclass(frozen=True, slots=True)
+class FormatFacts:
+    """What a format of the weights is worth, measured with its own files.
+
+    Differences, changes and the loss are against safetensors, on the same validation rows.
+    """
+
+    files: tuple[str, ...] = ()
+    """Paths in the bundle; empty where it was refused, and of safetensors."""
+    bytes: int = 0
+    refused: str = ""
+    """Why it is not in the bundle, with figures; empty where it is."""
+    rows: int = 0
+    """Validation rows that it was compared on."""
+    max_difference: float | None = None
+    """Of the model's outputs (logits, boxes, embeddings)."""
+    mean_difference: float | None = None
+    changed: float | None = None
+    """Share of rows about which something else is said; null where all that is said are numbers. Of
+    a model that goes on with texts, share of eight rows that it goes on with otherwise."""
+    metric: float | None = None
+    """The goal's metric on those rows."""
+    loss: float | None = None
+    """How much worse that is, in the metric's units; of an error, and of what goes beyond 1, as a
+    share of it. Below 0: better."""
+    speed: Mapping[str, Speed] = field(default_factory=dict)
+    """By kind of device: ``cpu``, ``cuda``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertResult:
+    """Each format's facts by its name, safetensors first."""
+
+    formats: Mapping[str, FormatFacts]
+    metric: str
+    """What ``FormatFacts.metric`` is the value of."""
+    seconds: float
+    schema: Literal["automl/convert-result"] = "automl/convert-result"
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """Median seconds of one training step under one setting."""
 
@@ -686,6 +777,7 @@ def read_spec(path: Path) -> Spec:
             SoupSpec,
             CalibrateSpec,
             ImportanceSpec,
+            ConvertSpec,
         )
     }
     name = json.loads(path.read_bytes()).get("schema")

@@ -77,6 +77,8 @@ class RunResult:
     """The winner's candidate as it came, where the task can be done with it."""
     report: Path | None = None
     """The study as one page to look at."""
+    formats: Mapping[str, jobs.FormatFacts] = field(default_factory=dict)
+    """What each format of the weights is worth; empty where safetensors alone was asked for."""
 
     @property
     def exit_code(self) -> int:
@@ -521,6 +523,7 @@ def _result(study: Study, rundir: RunDir, outcome: Outcome, finish: Finish | Non
         costs=finish.score.costs if finish else {},
         tuned=finish.tuned if finish else None,
         plain=finish.score.plain.get("test", {}) if finish else {},
+        formats=finish.formats if finish else {},
     )
 
 

@@ -299,6 +299,8 @@ class ExportPlan:
     """Whether a winner's adapters leave merged into the model, or alone, beside its name."""
     calibration: Literal["auto", "never"] = "auto"
     thresholds: Literal["auto", "never"] = "auto"
+    max_metric_loss: float = 0.0
+    """Of the goal's metric, by a format other than safetensors; a plan without such has none."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,15 @@ from automl import documents, plan
 from automl.exporters import CheckResult, Delivery, TrialSummary
 from automl.exporters._choice import Choice, Confirmed, Point, Soup, optimism
 from automl.exporters._energy import Energy
-from automl.jobs import ImportanceResult, Interval, ScoreResult, Share, SplitScore
+from automl.jobs import (
+    FormatFacts,
+    ImportanceResult,
+    Interval,
+    ScoreResult,
+    Share,
+    Speed,
+    SplitScore,
+)
 
 TOPICS = ("account access", "billing", "delivery", "feedback", "refund", "returns", "technical")
 VERSIONS = {"automl": "0.1.0", "python": "3.11.9", "torch": "2.13.0", "transformers": "5.23.0"}
@@ -415,3 +423,45 @@ def tiny_classifier(folder: Path, labels: Sequence[str] = TOPICS) -> Path:
     AutoTokenizer.from_pretrained(base).save_pretrained(folder)
     (folder / "training_args.bin").write_bytes(b"a pickle that must not travel")
     return folder
+
+
+def with_formats(delivery: Delivery, folder: Path) -> Delivery:
+    """Return the delivery as if every format had been made, their files stand-ins in ``folder``."""
+    named = {
+        "onnx": ("onnx/model.onnx", "onnx/export.json"),
+        "onnx-int8": ("onnx/model_quantized.onnx", "onnx/export.json"),
+        "bf16": ("model.bf16.safetensors",),
+        "fp16": ("model.fp16.safetensors",),
+    }
+    facts = {"safetensors": format_facts(1.0)}
+    for place, (name, files) in enumerate(named.items()):
+        for file in files:
+            target = folder / name / file
+            target.parent.mkdir(parents=True, exist_ok=True)
+            # What is searched for paths of safetensors is a header, after its length.
+            head = (2).to_bytes(8, "little") + b"{}" if file.endswith(".safetensors") else b""
+            target.write_bytes(head + f"{name} {file}".encode())
+        facts[name] = format_facts(0.5 + 0.1 * place, files)
+    wishes = replace(delivery.plan.export, formats=tuple(facts), max_metric_loss=0.01)
+    return replace(
+        delivery,
+        plan=replace(delivery.plan, export=wishes),
+        formats=facts,
+        converted=folder,
+    )
+
+
+def format_facts(ratio: float, files: tuple[str, ...] = (), refused: str = "") -> FormatFacts:
+    """Return the facts of a format that takes ``ratio`` of the time of safetensors."""
+    return FormatFacts(
+        files=files,
+        bytes=int(90_000_000 * ratio),
+        refused=refused,
+        rows=500,
+        max_difference=0.02 * (1 - ratio),
+        mean_difference=0.002 * (1 - ratio),
+        changed=0.004 * (ratio < 1),
+        metric=0.94 - 0.001 * (ratio < 1),
+        loss=0.001 * (ratio < 1),
+        speed={"cpu": Speed(6.1 * ratio, 11.5 * ratio, 160 / ratio, ratio, 1 / ratio)},
+    )

@@ -36,7 +36,7 @@ def show(result: RunResult) -> None:
         console.print(front)
     console.print()
     console.print(_scores(result))
-    for line in _tuned(result):
+    for line in [*_tuned(result), *_formats(result)]:
         console.print(escape(line))
     if _costs(result):
         console.print(_costs(result))
@@ -159,6 +159,12 @@ def _tuned(result: RunResult) -> list[str]:
     from automl.finish.calibrating import said  # with Optuna behind it: not for refusals
 
     return said(result.tuned, result.goal.metric) if result.tuned else []
+
+
+def _formats(result: RunResult) -> list[str]:
+    from automl.finish.converting import said  # as above
+
+    return said(result.formats)
 
 
 def _scores(result: RunResult) -> Table:

@@ -50,6 +50,13 @@ def command(
         typer.Option(help="Picture (png) to write: what is said of the first files, drawn."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="Format of the weights that the bundle holds: safetensors, onnx, onnx-int8, bf16, "
+            "fp16; auto is onnx where it is there, on a CPU."
+        ),
+    ] = "safetensors",
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Run Python code that lies in the bundle.")
     ] = False,
@@ -78,6 +85,7 @@ def command(
         trust_remote_code=trust_remote_code,
         base_model=base_model,
         draw=0 if draw is None else _predictions.DRAWN,
+        weights=weights,
     )
     answers = label(
         predictor,

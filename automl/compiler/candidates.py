@@ -173,6 +173,8 @@ class Terms:
     """Whether the model tells every token's probability."""
     rate: float = 1.0
     """Factor of the learning rate that the family's prior knows."""
+    graphs: str = ""
+    """The ONNX format that the model is to leave as; empty: none."""
     shards: int = 1
     """Processes over which a model may be divided that does not fit one."""
 
@@ -183,6 +185,11 @@ def candidate(
     """Return the pinned candidate, or why it was refused."""
     if inspection.refused is not None:
         return Refusal(model.reference, inspection.refused)
+    if terms.graphs and inspection.no_graphs:
+        return Refusal(
+            model.reference,
+            f"export.formats asks for {terms.graphs}, and {inspection.no_graphs}",
+        )
     wished = terms.wishes.get(METHOD)
     if not inspection.adapters and wished and set(listed(wished)) <= set(ADAPTING):
         return Refusal(

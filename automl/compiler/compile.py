@@ -47,6 +47,7 @@ from automl.plan import (
 from automl.recipe.loaded import LoadedRecipe
 from automl.recipe.schema import Recipe, seconds_of
 from automl.tasks import ADAPTING, Task
+from automl.tasks._weights import EXPORTING, GRAPHS, SAFETENSORS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -160,6 +161,7 @@ def _candidates(
 
     ``room`` is the memory of a process, and over how many a model may be divided.
     """
+    graphs = next((name for name in loaded.recipe.export.formats if name in GRAPHS), "")
     terms = Terms(
         tuple(limits.parse(text) for text in loaded.recipe.objective.subject_to),
         data.plan.rows["train"],
@@ -173,14 +175,16 @@ def _candidates(
         words=task.auto_class in WORDS,
         rate=task.rate,
         shards=room[1],
+        graphs=graphs,
     )
     question = Question(
         task.name,
         data.plan.labels,
         _sample(data.tables["train"], task),
         loaded.recipe.data.max_length,
-        _inspected_with(),
+        _inspected_with(*(EXPORTING if graphs else ())),
         quantize=QUANTIZED in listed(loaded.recipe.search.space.get(METHOD)),
+        graphs=bool(graphs),
     )
     prepared = "processor" if task.media else "tokenizer, lengths"
     say("models", f"trying {len(resolution.models)}: head, {prepared}")
@@ -251,12 +255,13 @@ def _plan(
         devices=_devices(recipe),
         checks=asked.texts(loaded),
         export=ExportPlan(
-            tuple(recipe.export.formats),
+            tuple(dict.fromkeys((SAFETENSORS, *recipe.export.formats))),
             recipe.export.push_to_hub,
             recipe.export.private,
             recipe.export.adapter,
             recipe.export.calibration,
             recipe.export.thresholds,
+            recipe.export.max_metric_loss,
         ),
         versions=_versions(),
         earlier=asked.earlier(loaded),
@@ -328,8 +333,9 @@ def recipe_sha256(loaded: LoadedRecipe) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _inspected_with() -> dict[str, str]:
-    return {name: version for name, version in _versions().items() if name in INSPECTED_WITH}
+def _inspected_with(*more: str) -> dict[str, str]:
+    known = {name: version for name, version in _versions().items() if name in INSPECTED_WITH}
+    return {**known, **{name: metadata.version(name) for name in more}}
 
 
 def _versions() -> dict[str, str]:

@@ -34,6 +34,7 @@ class Question:
     max_length: int | None
     versions: Mapping[str, str]
     quantize: bool = False
+    graphs: bool = False
 
 
 def inspect(
@@ -95,6 +96,7 @@ def _call(
         sample=question.sample,
         max_length=question.max_length,
         quantize=question.quantize,
+        graphs=question.graphs,
     )
     result: InspectResult = processes.call(spec, InspectResult, folder, threads=machine.cores())
     for each in result.inspections:
@@ -124,6 +126,7 @@ def key(question: Question, model: ResolvedModel) -> str:
         "sample": question.sample,
         "max_length": question.max_length,
         "quantize": question.quantize,
+        "graphs": question.graphs,
         "versions": dict(question.versions),
         "automl": _source_hash(),
     }

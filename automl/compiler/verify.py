@@ -17,7 +17,7 @@ from automl.compiler.references import reference_problems
 from automl.compiler.space import faults, listed
 from automl.errors import Problem, RecipeError
 from automl.recipe.loaded import LoadedRecipe, Location
-from automl.tasks import Task
+from automl.tasks import Task, _weights
 
 EXECUTORS, EXPORTERS = "automl.executors", "automl.exporters"
 TRACKERS = "automl.worker.trackers"
@@ -186,6 +186,7 @@ def _export_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
                 value=name,
                 known=known,
             )
+    yield from _format_problems(loaded)
     methods = listed(loaded.recipe.search.space.get(METHOD))
     if loaded.recipe.export.adapter == "keep" and QUANTIZED in methods:
         yield loaded.problem(
@@ -198,6 +199,32 @@ def _export_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
         yield loaded.problem(
             ("export", "push_to_hub"), f"{target!r} is no hub repository", hint="write owner/name"
         )
+
+
+def _format_problems(loaded: LoadedRecipe) -> Iterator[Problem]:
+    """What can be told of formats without a model: packages, whole weights, code, the task."""
+    export = loaded.recipe.export
+    task = tasks.get(loaded.recipe.task) if loaded.recipe.task in tasks.names() else None
+    for index, name in enumerate(export.formats):
+        where: Location = ("export", "formats", index)
+        derived = name in _weights.GRAPHS or name in _weights.TYPES
+        if derived and export.adapter == "keep":
+            yield loaded.problem(
+                where,
+                f"{name} is made of a whole model, and `adapter: keep` lets adapters leave alone",
+                hint=f"`adapter: merge`, or leave {name} out",
+            )
+        if name not in _weights.GRAPHS:
+            continue
+        if absent := _weights.missing(_weights.EXPORTING):
+            said = f"{name} needs {', '.join(absent)}, not installed"
+            yield loaded.problem(where, said, hint=f"pip install 'automl[{_weights.EXTRA}]'")
+        if task is not None and task.no_graphs:
+            yield loaded.problem(
+                where,
+                f"{name} is not for {task.name}: {task.no_graphs}",
+                hint=f"leave {name} out; bf16 and fp16 are for all tasks",
+            )
 
 
 def _track_problems(loaded: LoadedRecipe) -> Iterator[Problem]:

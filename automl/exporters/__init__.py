@@ -14,7 +14,7 @@ from typing import Protocol, cast
 from automl import plugins
 from automl.exporters._choice import Choice
 from automl.exporters._energy import Energy
-from automl.jobs import CalibrateResult, ImportanceResult, ScoreResult
+from automl.jobs import CalibrateResult, FormatFacts, ImportanceResult, ScoreResult
 from automl.plan import Configuration, Plan
 from automl.tasks._loading import ADAPTER
 
@@ -90,6 +90,11 @@ class Delivery:
 
     examples: Path | None = None
     """A picture of what the model says of the first test rows, where that can be drawn."""
+    formats: Mapping[str, FormatFacts] = field(default_factory=dict)
+    """What each format of the weights is worth, by name, safetensors first and those that were
+    refused among them; empty where safetensors alone was asked for."""
+    converted: Path | None = None
+    """Folder with a folder a format, which holds its files by their path in a bundle."""
 
     importance: ImportanceResult | None = None
     """Which settings made the difference; null where too few configurations can be compared."""

@@ -13,6 +13,7 @@ from automl.errors import AutoMLError
 from automl.exporters import Delivery, Exporter
 from automl.exporters._paths import leaks, machine_paths
 from automl.plan import Plan
+from automl.tasks._weights import SAFETENSORS
 
 
 def write_bundle(delivery: Delivery, target: Path) -> Path:
@@ -46,7 +47,8 @@ def write_bundle(delivery: Delivery, target: Path) -> Path:
 
 def _chosen(plan: Plan) -> list[Exporter]:
     every = [exporters.get(name) for name in exporters.names()]
-    wanted = [one for one in every if not one.format or one.name in plan.export.formats]
+    formats = {SAFETENSORS, *plan.export.formats}
+    wanted = [one for one in every if not one.format or one.name in formats]
     return sorted(wanted, key=lambda one: (one.order, one.name))
 
 

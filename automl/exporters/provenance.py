@@ -84,4 +84,5 @@ def bundle_info(delivery: Delivery) -> BundleInfo:
         without_thresholds=delivery.score.plain.get("test", {}),
         calibration_error=_errors(delivery),
         untrained=delivery.untrained.splits["test"].metrics if delivery.untrained else {},
+        formats=delivery.formats,
     )

@@ -19,13 +19,14 @@ from automl.events import RunEvent, StageBegan
 from automl.exporters import CheckResult, Delivery
 from automl.exporters._choice import Choice, Soup
 from automl.exporters._energy import Energy
-from automl.finish import averaging, calibrating, checking, explaining, spending
+from automl.finish import averaging, calibrating, checking, converting, explaining, spending
 from automl.finish.account import choice, of_the_plan, summaries
 from automl.jobs import (
     CalibrateResult,
     DataRef,
     ExamineResult,
     FloorSpec,
+    FormatFacts,
     ImportanceResult,
     ModelRef,
     ScoreResult,
@@ -71,6 +72,8 @@ class Finish:
     """What the checks asked besides."""
     energy: Energy | None = None
     """What the trials used, by the power of the machine they ran on; null where not known."""
+    formats: Mapping[str, FormatFacts] = field(default_factory=dict)
+    """What each format of the weights is worth; empty where safetensors alone was asked for."""
     schema: Literal["automl/finish"] = "automl/finish"
     version: int = 1
 
@@ -184,10 +187,13 @@ def conclude(
         score = _score(plan, ref, base, tuned, data, rundir, devices)
         baseline = floor(plan, data, rundir, tuned=bool(tuned and tuned.by_class))
         examined = _examined(plan, ref, tuned, data, rundir, devices, listen)
+    leaving = calibrating.model(tuned, model, rundir)
+    ref = ModelRef(best.configuration.candidate, str(leaving), code)
+    formats = converting.formats(plan, ref, base, tuned, data, rundir, devices, listen)
     trials = summaries(study)
     delivery = Delivery(
         plan=plan,
-        model=calibrating.model(tuned, model, rundir),
+        model=leaving,
         winner=trials[best.number],
         trials=trials,
         score=score,
@@ -203,6 +209,8 @@ def conclude(
         examples=rundir.examples if rundir.examples.exists() else None,
         importance=_importance(study, rundir, listen),
         energy=spending.energy(study.trials, rundir),
+        formats=formats,
+        converted=converting.folder(rundir) if formats else None,
     )
     return _exported(delivery, examined, len(best.evaluations), before, rundir, listen)
 
@@ -358,6 +366,7 @@ def _exported(
         delivery.untrained,
         examined,
         delivery.energy,
+        delivery.formats,
     )
     if before is None or before.export_sha256 != finish.export_sha256 or not rundir.bundle.exists():
         listen(StageBegan("export", ", ".join(delivery.plan.export.formats)))
@@ -374,6 +383,7 @@ def _fingerprint(delivery: Delivery) -> str:
         *(documents.to_line(check).encode() for check in delivery.checks),
         documents.to_line(delivery.choice).encode(),
         documents.to_line(delivery.tuned).encode() if delivery.tuned else b"",
+        *(documents.to_line(facts).encode() for facts in delivery.formats.values()),
         delivery.recipe.encode(),
     ]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()

@@ -241,7 +241,12 @@ class Export(Section):
     """What the bundle holds and where it goes."""
 
     formats: list[Text] = Field(default_factory=lambda: ["safetensors"])
-    """Weight formats to write."""
+    """Formats of the weights to write: `safetensors` (always there, listed or not), `onnx`,
+    `onnx-int8`, `bf16`, `fp16`. Each is compared with safetensors on validation rows."""
+    max_metric_loss: Annotated[float, Field(ge=0.0)] = 0.01
+    """What a format may lose of the goal's metric, in its units; of an error, and of a metric that
+    goes beyond 1, as a share of it. A format that loses more is left out of the bundle, and its
+    figures are told."""
     adapter: Literal["merge", "keep"] = "merge"
     """What leaves of a winner trained by `lora` or `qlora`: the whole model with its adapters
     merged into it, or the adapters alone (PEFT's format), for the base model they were trained

@@ -14,8 +14,9 @@ from typing import Any, TypedDict
 from automl import documents, tasks
 from automl.bundle import INFO, BundleInfo, find_bundle
 from automl.errors import DataError, InputError, Problem, RowError
-from automl.serving import base
-from automl.tasks import MEDIA, Columns, Role, Task, _loading
+from automl.serving import base, formats
+from automl.tasks import MEDIA, Columns, Role, Task, _loading, _weights
+from automl.tasks._weights import SAFETENSORS
 
 __all__ = ["Pair", "Predictor", "find_bundle", "quieten", "task_of"]
 
@@ -38,23 +39,28 @@ class Predictor:
         trust_remote_code: bool = False,
         base_model: Path | None = None,
         draw: int = 0,
+        weights: str = SAFETENSORS,
     ) -> None:
         """Load the bundle (or a run folder's) onto ``device``; ``auto`` prefers a GPU.
+
+        ``weights`` is a format that the bundle holds (``onnx``, ``onnx-int8``, ``bf16``, ``fp16``);
+        ``auto`` is onnx where that can be used, on a CPU, else safetensors.
 
         ``trust_remote_code`` runs Python code that lies in the bundle. ``base_model`` is the folder
         of the model that a bundle of adapters needs, where it isn't found by its name. What is said
         of the first ``draw`` rows is drawn, into ``drawn``. Raises
         InputError where there is no bundle, where it needs code that is not trusted, where its task
-        or its base model is not known here, and for an unknown device.
+        or its base model is not known here, for an unknown device, and for weights that it does not
+        hold or that can't be used here.
         """
         folder = find_bundle(bundle)
         self.info = documents.read(BundleInfo, folder / INFO)
         _refuse_unfit(self.info, folder, trust_remote_code)
         self.task = tasks.get(self.info.task)
-        where = _device(device)
+        self.weights, where = formats.chosen(self.info, folder, weights, device)
         self._tokenizer = self.task.processor(str(folder), trust_remote_code)
         self._collate = self.task.collator(self._tokenizer)
-        self._model = _model(self.info, folder, trust_remote_code, base_model).to(where)
+        self._model = _model(self.info, folder, self.weights, where, trust_remote_code, base_model)
         # The config's, as code of the reader's own reads them: there is one place to change them.
         thresholds = getattr(self._model.config, "automl_thresholds", {})
         self.task = tasks.deciding(self.task, thresholds)
@@ -115,14 +121,17 @@ class Predictor:
                 )
 
 
-def _model(info: BundleInfo, folder: Path, trust: bool, given: Path | None) -> Any:
+def _model(
+    info: BundleInfo, folder: Path, weights: str, where: Any, trust: bool, given: Path | None
+) -> Any:
     task = tasks.get(info.task)
     if info.adapter:
-        return _loading.with_adapters(task, str(folder), str(base.find(info, given)), trust)
+        found = _loading.with_adapters(task, str(folder), str(base.find(info, given)), trust)
+        return found.to(where)
     if given is not None:
         hint = f"leave {base.OPTION} out"
         raise InputError(Problem("the bundle is a whole model and needs no other", hint=hint))
-    return _loading.trained(task, str(folder), trust)
+    return _weights.load(task, folder, weights, where, trust)
 
 
 def _by_role(row: str | Mapping[str, Any], predictor: Predictor) -> Mapping[str, Any]:
@@ -177,21 +186,3 @@ def _refuse_unfit(info: BundleInfo, folder: Path, trusted: bool) -> None:
                 hint="read that code; if you trust it: --trust-remote-code",
             )
         )
-
-
-def _device(wanted: str) -> Any:
-    import torch
-
-    if wanted == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(wanted)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputError(
-            Problem(f"device {wanted!r} cannot be used: {reason}", hint="auto, cpu, cuda, cuda:1")
-        ) from error
-    return device

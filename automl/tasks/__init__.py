@@ -176,6 +176,8 @@ class Task:
     most_rate: float = float("inf")
     """Learning rate above which a candidate is prone to lose what it knows of the task already; the
     family's prior holds below it."""
+    no_graphs: str = ""
+    """Why no model of it can leave as ONNX graphs; empty: of each candidate it is tried."""
     library: str = "transformers"
     """What the hub is told to load a bundle with."""
     narrow: Callable[[Collection[str]], Task] | None = None

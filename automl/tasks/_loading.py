@@ -54,6 +54,16 @@ def trained(task: Task, path: str, trust_remote_code: bool = False, name: str = 
     return model.eval()
 
 
+def variant(task: Task, path: str, name: str, number: Any, trust_remote_code: bool = False) -> Any:
+    """Return the model of the folder's weights called ``name``, in the number format they have.
+
+    Evaluating, on CPU. Raises CandidateError when any weight is missing.
+    """
+    model, lost = _loaded(task, path, trust_remote_code, variant=name, dtype=number)
+    _refuse_missing(lost, path)
+    return model.eval()
+
+
 def with_adapters(task: Task, path: str, base: str, trust_remote_code: bool = False) -> Any:
     """Return the model in the folder ``base`` with the adapters in ``path`` merged into it.
 
@@ -89,11 +99,10 @@ def _loaded(
 
     model, found = getattr(transformers, auto_class(task, path)).from_pretrained(
         path,
-        dtype=torch.float32,
         use_safetensors=True,
         trust_remote_code=trust_remote_code,
         output_loading_info=True,
-        **settings,
+        **{"dtype": torch.float32, **settings},
     )
     return model, sorted({*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])})
 

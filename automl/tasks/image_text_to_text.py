@@ -378,6 +378,7 @@ TASK = Task(
     sample_rows=64,
     chunk=_vision.CHUNK,
     evaluation_rows=500,
+    no_graphs="what sees and what writes would come apart, and nothing here puts them together",
     processor=load_processor,
     lengths=_lengths,
     encode=_encode,

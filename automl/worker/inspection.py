@@ -18,7 +18,7 @@ from automl import tasks
 from automl.errors import CandidateError
 from automl.jobs import Inspection, InspectResult, InspectSpec, ModelRef
 from automl.tasks import Task, _loading
-from automl.worker import adapters, failures, models, store
+from automl.worker import adapters, failures, graph_trial, models, store
 
 _TRIED_ROWS = 8
 _ROUND_TO = 8
@@ -57,6 +57,11 @@ def _fitting(task: Task, spec: InspectSpec, ref: ModelRef) -> Inspection:
     rows = _longest(task, encoded)
     _try(task, model, tokenizer, rows)
     room, parameters = _room(model), models.parameters(model)
+    why_not = (
+        graph_trial.why_not(task, ref, spec.labels, model, tokenizer, encoded)
+        if spec.graphs
+        else ""
+    )
     if spec.quantize:
         _try_quantized(task, model, tokenizer, rows)
     return Inspection(
@@ -69,6 +74,7 @@ def _fitting(task: Task, spec: InspectSpec, ref: ModelRef) -> Inspection:
         head=room.head,
         target_length=_target_length(model, whole),
         notes=notes,
+        no_graphs=why_not,
     )
 
 

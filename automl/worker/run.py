@@ -74,4 +74,8 @@ def _result(spec: jobs.Spec) -> Any:
             from automl.worker.importance import importance
 
             return importance(spec)
+        case jobs.ConvertSpec():
+            from automl.worker.converting import convert
+
+            return convert(spec)
     raise TypeError(f"{type(spec).__name__} is not a job")

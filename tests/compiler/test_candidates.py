@@ -70,3 +70,17 @@ def test_a_model_without_room_for_adapters_that_are_asked_for_is_refused(wish: A
     assert isinstance(refused, Refusal)
     assert "adapters can't be put into it" in refused.reason
     assert methods(found(16 * GB, {"method": ["full", "lora"]}, {})) == ("full",)
+
+
+def test_a_model_that_can_not_leave_as_is_asked_is_refused_with_the_reason() -> None:
+    model = ResolvedModel(
+        "folder", "./base", None, Path("base"), (), CONFIG, (), None, (), 0, 0, False
+    )
+    inspection = Inspection("base", None, WEIGHTS, 32, no_graphs="the exporter fails on it: no")
+    terms = Terms((), 10_000, {}, 16 * GB, CLASSIFIER)
+    assert isinstance(candidate("base", model, inspection, terms), Candidate)
+    asked = Terms((), 10_000, {}, 16 * GB, CLASSIFIER, graphs="onnx")
+    refused = candidate("base", model, inspection, asked)
+    assert refused == Refusal(
+        "./base", "export.formats asks for onnx, and the exporter fails on it: no"
+    )

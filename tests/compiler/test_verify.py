@@ -89,6 +89,11 @@ CASES = [
      "`executor: ray`, or delete address"),
     ("export: {formats: [safetensor]}", "there is no export format 'safetensor'",
      "did you mean 'safetensors'?"),
+    ("export: {formats: [safetensors, onxx]}", "there is no export format 'onxx'",
+     "did you mean 'onnx'?"),
+    ("export: {formats: [bf16], adapter: keep}",
+     "bf16 is made of a whole model, and `adapter: keep` lets adapters leave alone",
+     "`adapter: merge`, or leave bf16 out"),
     ("export: {push_to_hub: mine}", "'mine' is no hub repository", "write owner/name"),
     ("track: tensorbord", "there is no tracker 'tensorbord'", "did you mean 'tensorboard'?"),
     ("track: [wanbd]", "there is no tracker 'wanbd'", "did you mean 'wandb'?"),
@@ -124,6 +129,8 @@ def test_a_mistake_is_named_at_its_place(recipe, line: str, message: str, hint: 
         ("objective: {minimize: log_loss, subject_to: [disk <= 1GB, parameters < 5K]}",),
         ('checks: ["recall[any class] >= 0.5", log_loss < 2]',),
         ("export: {push_to_hub: acme/bundle}",),
+        ("export: {formats: [onnx, onnx-int8, bf16, fp16], max_metric_loss: 0}",),
+        ("export: {formats: [safetensors], adapter: keep}",),
         ("search: {space: {epochs: 3, schedule: [linear, constant]}}",),
         ("task: token-classification", 'checks: [f1 >= 0.5, "recall[PER] >= 0.5"]'),
         ('checks: ["recall[a=b] > 0", "accuracy[lang=de] > 0", disk <= 1GB]',),
@@ -134,6 +141,22 @@ def test_a_mistake_is_named_at_its_place(recipe, line: str, message: str, hint: 
 )
 def test_a_sound_recipe_has_no_problems(recipe, lines: tuple[str, ...]) -> None:
     assert verify(recipe(*lines)) == ()
+
+
+def test_graphs_without_what_makes_them_are_refused_with_what_installs_it(
+    recipe, monkeypatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxscript", None)
+    (problem,) = verify(recipe("export: {formats: [bf16, onnx-int8]}"))
+    assert problem.message == "onnx-int8 needs onnxscript, not installed"
+    assert problem.hint == "pip install 'automl[onnx]'"
+    assert problem.place is not None
+
+
+def test_a_task_without_graphs_says_why(recipe) -> None:
+    (problem,) = verify(recipe("task: image-text-to-text", "export: {formats: [onnx]}"))
+    assert problem.message.startswith("onnx is not for image-text-to-text: what sees and what")
+    assert problem.hint == "leave onnx out; bf16 and fp16 are for all tasks"
 
 
 def test_a_tracker_that_is_not_installed_is_refused_with_what_installs_it(

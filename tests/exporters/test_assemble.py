@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from automl import exporters
+from automl import documents, exporters
+from automl.bundle import BundleInfo
 from automl.errors import AutoMLError, InputError
 from automl.exporters import Delivery, _assemble
 from automl.exporters._assemble import write_bundle
 from automl.exporters._choice import Choice
+from tests.deliveries import with_formats
 from tests.exporters.test_every_exporter import contents
 
 
@@ -37,10 +39,33 @@ def test_a_bundle_holds_model_card_provenance_and_plots(bundle):
     } <= found  # fmt: skip
 
 
-def test_only_the_formats_of_the_plan_are_written(delivery, tmp_path):
-    export = replace(delivery.plan.export, formats=())
-    without = replace(delivery, plan=replace(delivery.plan, export=export))
-    assert not list(write_bundle(without, tmp_path / "bundle").glob("*.safetensors"))
+def test_only_the_formats_of_the_plan_are_written_and_safetensors_always(delivery, tmp_path):
+    made = with_formats(delivery, tmp_path / "formats")
+    export = replace(made.plan.export, formats=("onnx",))
+    without = replace(made, plan=replace(made.plan, export=export))
+    bundle = write_bundle(without, tmp_path / "bundle")
+    assert [file.name for file in bundle.glob("*.safetensors")] == ["model.safetensors"]
+    assert [file.name for file in bundle.glob("onnx/*.onnx")] == ["model.onnx"]
+
+
+def test_a_format_that_was_refused_leaves_no_file_and_its_figures_stay(delivery, tmp_path):
+    made = with_formats(delivery, tmp_path / "formats")
+    lost = replace(made.formats["onnx-int8"], refused="accuracy is 0.7 with it", files=())
+    made = replace(made, formats={**made.formats, "onnx-int8": lost})
+    bundle = write_bundle(made, tmp_path / "bundle")
+    assert not (bundle / "onnx" / "model_quantized.onnx").exists()
+    info = documents.read(BundleInfo, bundle / "automl.json")
+    assert info.formats["onnx-int8"] == lost
+    assert info.formats["bf16"].files == ("model.bf16.safetensors",)
+    manifest = (bundle / "onnx" / "export.json").read_text()
+    assert manifest == "onnx onnx/export.json"
+
+
+def test_a_format_that_nobody_made_is_an_error(delivery, tmp_path):
+    export = replace(delivery.plan.export, formats=("safetensors", "bf16"))
+    asked = replace(delivery, plan=replace(delivery.plan, export=export))
+    with pytest.raises(AutoMLError, match="bf16 is asked for, but was not made"):
+        write_bundle(asked, tmp_path / "bundle")
 
 
 def test_a_new_bundle_replaces_the_old_one_whole(delivery, tmp_path):

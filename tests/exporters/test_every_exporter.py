@@ -10,7 +10,7 @@ import pytest
 from automl import exporters
 from automl.exporters import Delivery
 from automl.exporters._paths import leaks, machine_paths
-from tests.deliveries import make_delivery
+from tests.deliveries import make_delivery, with_formats
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -49,7 +49,8 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def written(name: str, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Written:
-    return run(name, make_delivery(model), tmp_path_factory.mktemp(name) / "bundle")
+    delivery = with_formats(make_delivery(model), tmp_path_factory.mktemp("formats"))
+    return run(name, delivery, tmp_path_factory.mktemp(name) / "bundle")
 
 
 def test_goes_by_the_name_of_its_module(name):

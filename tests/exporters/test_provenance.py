@@ -53,3 +53,9 @@ def test_paths_of_this_machine_are_hidden_in_the_recipe(delivery, tmp_path):
 def test_every_document_names_its_schema(bundle):
     for name in ("plan.json", INFO):
         assert json.loads((bundle / name).read_text())["schema"].startswith("automl/")
+
+
+def test_a_summary_from_before_there_were_formats_keeps_loading(bundle):
+    told = json.loads((bundle / INFO).read_bytes())
+    del told["formats"]
+    assert documents.from_json(BundleInfo, json.dumps(told).encode()).formats == {}
