@@ -130,7 +130,7 @@ def _facts(delivery: Delivery, hidden: Callable[[str], str]) -> dict[str, Any]:
         "slices": _delivery_tables.slices(
             test.slices, plan.goal.metric, test.metrics[plan.goal.metric]
         ),
-        "formats": _delivery_tables.formats(getattr(delivery, "formats", {})),
+        "formats": _delivery_tables.formats(delivery.formats),
         "license": _licensed(candidate),
         "emissions": _delivery_tables.energy(delivery.energy),
         "failures": _failures(delivery, hidden),

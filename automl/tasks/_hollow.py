@@ -138,7 +138,8 @@ def _read(given: Mapping[str, Any]) -> tuple[int, int]:
     if (encoded := given.get("encoder_outputs")) is not None:
         rows, length = encoded[0].shape[:2]
         return rows, length
-    rows, length = given["input_ids"].shape
+    first = given.get("input_ids", next(iter(given.values())))
+    rows, length = first.shape[:2]
     return rows, length + _before(given)
 
 
@@ -163,9 +164,15 @@ def _size(axis: int | str, known: Mapping[str, int]) -> int:
 
 
 def _type(told: str) -> torch.dtype:
+    """Return torch's type of what a graph takes; KeyError for one that no cache or mask has."""
     import torch
 
-    return {"tensor(float)": torch.float32, "tensor(int64)": torch.int64}.get(told, torch.float32)
+    return {
+        "tensor(float)": torch.float32,
+        "tensor(int64)": torch.int64,
+        "tensor(int32)": torch.int32,
+        "tensor(bool)": torch.bool,
+    }[told]
 
 
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}

@@ -169,6 +169,9 @@ def _facts(
         if mine is None:
             found[name] = FormatFacts(refused=each.why_not)
             continue
+        if whole.metric is not None and mine.metric is None:
+            found[name] = FormatFacts(refused=f"its {goal.metric} is no finite number")
+            continue
         found[name] = FormatFacts(
             rows=len(next(iter(sample.columns.values()))),
             max_difference=each.differences.most,
@@ -182,7 +185,8 @@ def _facts(
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    metric: float
+    metric: float | None
+    """Null where it is no finite number: a correlation of what is all the same, say."""
     decided: list[Any] | None
 
 
@@ -200,14 +204,17 @@ class _Judge:
         predicted = task.decode(said, sample.rows, columns, sample.tokenizer, labels)
         scores = task.score(predicted, task.targets(columns, labels), labels)
         decided = _decisions(task, model, predicted, sample)
-        return _Judged(float(scores[self.goal.metric]), decided)
+        value = float(scores[self.goal.metric])
+        return _Judged(value if math.isfinite(value) else None, decided)
 
 
-def loss(before: float, after: float, direction: Direction) -> float:
-    """Return how much worse ``after`` is, below 0 where it is better.
+def loss(before: float | None, after: float | None, direction: Direction) -> float | None:
+    """Return how much worse ``after`` is, below 0 where it is better; None where one is unknown.
 
     Errors have units of their own, and some metrics go up to 100: of these it is a share.
     """
+    if before is None or after is None:
+        return None
     if direction == "minimize":
         return (after - before) / abs(before) if before else float(after > before)
     return (before - after) / max(1.0, abs(before))
