@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from automl import documents
 from automl.plan import Direction, Scalar
+from automl.reference import Reference
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,6 +439,8 @@ class ScoreResult:
     """Split → how well the probabilities are calibrated; empty for a floor, and without classes."""
     uncalibrated: Mapping[str, Reliability] = field(default_factory=dict)
     """Split → the same before the model was calibrated; empty where it was not."""
+    reference: Reference | None = None
+    """What the rows were like, and what was said of them; null for a floor."""
     schema: Literal["automl/score-result"] = "automl/score-result"
     version: int = 1
 

@@ -15,7 +15,7 @@ from automl import documents, tasks
 from automl.data.tables import read_table
 from automl.jobs import Reliability, ScoreResult, ScoreSpec, SliceScore, SplitScore
 from automl.tasks import Columns, Labels, Task, _drawing
-from automl.worker import costs, device, models, store
+from automl.worker import costs, device, models, observed, store
 from automl.worker.cache import read_columns
 from automl.worker.examining import taken
 from automl.worker.prediction import predicted
@@ -53,6 +53,7 @@ def score(spec: ScoreSpec) -> ScoreResult:
     splits: dict[str, SplitScore] = {}
     plain: dict[str, Mapping[str, float]] = {}
     said: dict[str, tuple[Any, Any]] = {}
+    watch = None if spec.untrained else observed.Watch(deciding, spec.data, spec.splits)
     samples: list[dict[str, Any]] = []
     seconds, count = 0.0, 0
     for split in spec.splits:
@@ -71,6 +72,8 @@ def score(spec: ScoreSpec) -> ScoreResult:
             slices = _slices(spec, deciding, found, columns)
             splits[split] = replace(splits[split], slices=slices)
         said[split] = found, targets
+        if watch is not None:
+            watch.see(found, columns)
         if spec.thresholds:
             plain[split] = task.score(found, targets, labels)
         if spec.sheet and split == "test" and deciding.draw is not None:
@@ -89,6 +92,7 @@ def score(spec: ScoreSpec) -> ScoreResult:
         plain=plain,
         reliability=_reliability(task, said, 1.0),
         uncalibrated=_reliability(task, said, spec.temperature) if spec.temperature != 1 else {},
+        reference=watch.reference() if watch is not None else None,
     )
 
 
