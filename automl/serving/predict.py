@@ -87,6 +87,12 @@ class Predictor:
         """What a row holds; a plain text stands for the first text among them."""
         return self.task.asked(self.info.columns)
 
+    @property
+    def tokenizer(self) -> Any:
+        """What prepares rows: a tokenizer, or a processor of pictures or sounds. Not thread-safe:
+        to be used where ``predict`` is."""
+        return self._tokenizer
+
     def _answers(self, rows: Sequence[Mapping[str, Any]], top: int) -> list[dict[str, Any]]:
         task, labels = self.task, self.info.labels
         columns: Columns = {role: [row[role] for row in rows] for role in rows[0]}

@@ -1,0 +1,90 @@
+"""``automl serve``: a bundle behind HTTP."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+HERE = ("127.0.0.1", "localhost", "::1")
+
+
+def command(
+    bundle: Annotated[Path, typer.Argument(help="Bundle, or the run folder that holds it.")],
+    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is all.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any free one.")] = 8000,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="File with the bearer token that requests must bring. Left out: the variable "
+            "AUTOML_TOKEN, else anyone may ask."
+        ),
+    ] = None,
+    max_batch: Annotated[
+        int, typer.Option(min=1, help="Rows that the model is given at once.")
+    ] = 32,
+    max_wait_ms: Annotated[
+        float, typer.Option(min=0, help="Milliseconds that a row waits for others.")
+    ] = 2.0,
+    max_rows: Annotated[int, typer.Option(min=1, help="Rows of one request; more: 422.")] = 256,
+    max_body: Annotated[
+        int, typer.Option(min=1, help="Bytes of one request's body; more: 413.")
+    ] = 10_000_000,
+    max_concurrency: Annotated[
+        int, typer.Option(min=1, help="Requests answered at once; more: 503 with Retry-After.")
+    ] = 256,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, help="Seconds within which to answer; longer: 504.")
+    ] = 30.0,
+    drain: Annotated[
+        float,
+        typer.Option(min=0, help="Seconds after SIGTERM in which requests are still let in."),
+    ] = 2.0,
+    window: Annotated[
+        int, typer.Option(min=50, help="Rows, the last ones, that drift is looked for in.")
+    ] = 1000,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of the model. Left out: all cores.")
+    ] = None,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run Python code that lies in the bundle.")
+    ] = False,
+    base_model: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the base model, for a bundle of adapters."),
+    ] = None,
+) -> None:
+    """Serve a bundle over HTTP, asked and answered as the hub's inference API is."""
+    from automl.cli import _serving
+    from automl.serving.predict import find_bundle
+
+    _serving.refuse_missing()
+    from automl.serving.server.settings import Settings
+
+    folder = find_bundle(bundle)
+    token = _serving.token(token_file)
+    if not token and host not in HERE:
+        _serving.say(f"anyone who reaches {host} may ask; --token-file FILE asks for a token")
+    settings = Settings(
+        max_batch=max_batch,
+        max_wait_ms=max_wait_ms,
+        max_rows=max_rows,
+        max_body=max_body,
+        max_concurrency=max_concurrency,
+        timeout=timeout,
+        drain=drain,
+        window=window,
+        token=token,
+    )
+    _serving.run(
+        folder,
+        settings,
+        host,
+        port,
+        threads,
+        device=device,
+        trust_remote_code=trust_remote_code,
+        base_model=base_model,
+    )
