@@ -24,6 +24,10 @@ from automl.jobs import (
     Speed,
     SplitScore,
 )
+from automl.jobs import ImportanceResult, Interval, ScoreResult, Share, SplitScore
+from automl.jobs import Interval, ScoreResult, SplitScore
+from automl.monitoring.profiling import profile
+from automl.reference import Reference
 
 TOPICS = ("account access", "billing", "delivery", "feedback", "refund", "returns", "technical")
 VERSIONS = {"automl": "0.1.0", "python": "3.11.9", "torch": "2.13.0", "transformers": "5.23.0"}
@@ -314,6 +318,7 @@ def make_delivery(
             2.5,
             400.0,
             costs=winner.costs,
+            reference=reference(labels, seed),
         ),
         floor=ScoreResult(floors, "TF-IDF and logistic regression", 0.4, 5000.0),
         checks=(
@@ -344,6 +349,21 @@ def make_delivery(
             "the world's mean in 2024 (Ember, Global Electricity Review 2025)",
         ),
     )
+
+
+def reference(labels: Sequence[str], seed: int, rows: int = 400) -> Reference:
+    """Return what texts of like length were like, each class as frequent as the others."""
+    random = Random(seed)
+    observed = [
+        {
+            "text length": float(random.randint(20, 120)),
+            "text capitals": random.uniform(0, 0.05),
+            "predicted class": random.choice(labels),
+            "confidence": random.betavariate(8, 2),
+        }
+        for _ in range(rows)
+    ]
+    return profile(observed, ("validation", "test"), "")
 
 
 def with_two_objectives(delivery: Delivery) -> Delivery:

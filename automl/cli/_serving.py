@@ -53,7 +53,12 @@ def say(text: str) -> None:
 
 
 def run(
-    folder: Path, settings: Settings, host: str, port: int, threads: int | None, **how: Any
+    folder: Path,
+    settings: Settings,
+    host: str,
+    port: int,
+    threads: int | None,
+    **how: Any,
 ) -> None:
     """Serve the bundle; ``how`` is what a ``Predictor`` is given besides it."""
     # Threads that spin while they wait take the cores that answer requests; to be set before torch.

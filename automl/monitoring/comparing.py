@@ -4,8 +4,8 @@ The measure is the population stability index (PSI): the sum over bins of (now â
 ln(now / then), of shares. What chance alone makes of it depends on both numbers of rows and on the
 bins (Yurdakul and Naranjo, Statistical properties of the population stability index, Journal of
 Risk Model Validation 14, 2020), so it is found by permutation: rows of both are thrown together and
-dealt again. Features are tested together (Holm 1979), so that many of them raise no more false
-alarms than one.
+dealt again. The level is divided among the features (Bonferroni), so that many of them raise no
+more false alarms than one.
 """
 
 from __future__ import annotations
@@ -64,9 +64,8 @@ def compare(
     random = np.random.default_rng(seed)
     told = [f for f in reference.features if len(values[f.name]) >= LEAST_ROWS]
     tested = {f.name: _tested(f, values[f.name], len(told), random) for f in told}
-    moved = _holm({name: each[2] for name, each in tested.items()})
     return tuple(
-        _movement(feature, values[feature.name], tested.get(feature.name), feature.name in moved)
+        _movement(feature, values[feature.name], tested.get(feature.name))
         for feature in reference.features
     )
 
@@ -95,21 +94,10 @@ def _tested(
     return found, noise, (1 + beyond) / (1 + DRAWS)
 
 
-def _holm(probabilities: Mapping[str, float]) -> set[str]:
-    rejected: set[str] = set()
-    order = sorted(probabilities, key=lambda name: probabilities[name])
-    for place, name in enumerate(order):
-        if probabilities[name] > LEVEL / (len(order) - place):
-            break
-        rejected.add(name)
-    return rejected
-
-
 def _movement(
     feature: Feature,
     values: Sequence[Value],
     tested: tuple[float, float, float] | None,
-    beyond: bool,
 ) -> Movement:
     middle = 0.0
     if feature.kind == "number" and values:
@@ -119,6 +107,6 @@ def _movement(
         return Movement(feature, counts, len(values), 0.0, 0.0, 1.0, "too few rows", middle)
     found, noise, probability = tested
     verdict: Verdict = "steady"
-    if beyond:
+    if found > noise:
         verdict = "moved far" if found >= FAR else "moved" if found >= MATTERS else "slight"
     return Movement(feature, counts, len(values), found, noise, probability, verdict, middle)

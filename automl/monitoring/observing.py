@@ -32,6 +32,9 @@ UNITS = {
     "loudness": "dB",
 }
 """Units of features, by the end of their name."""
+INPUTS = ("length", "capitals", "known words", "size", "brightness", "contrast", "duration",
+          "loudness")  # fmt: skip
+"""What is observed of inputs; such a feature is called by the role and one of these."""
 _SIDE = 64
 _RATE = 16_000
 _TEXTS = ("summary_text", "translation_text", "generated_text", "completion", "text")
@@ -39,7 +42,14 @@ _TEXTS = ("summary_text", "translation_text", "generated_text", "completion", "t
 
 def unit_of(name: str) -> str:
     """Return the unit of the feature; empty for a class, and for what is counted or predicted."""
+    if name.startswith("length of"):
+        return UNITS["length"]
     return next((unit for ending, unit in UNITS.items() if name.endswith(ending)), "")
+
+
+def is_of_input(name: str) -> bool:
+    """Whether the feature is of what the model is given, rather than of what it says."""
+    return any(name.endswith(f" {what}") for what in INPUTS)
 
 
 class Observer:
@@ -118,7 +128,7 @@ def _said(said: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
     elif "answer" in said:
         yield "answered", "yes" if said["answer"] else "no"
         yield "confidence", float(said["score"])
-        yield "answer length", float(len(said["answer"]))
+        yield "length of the answer", float(len(said["answer"]))
     elif "token" in said:
         yield "confidence", float(said["score"])
     elif "score" in said:
@@ -126,7 +136,7 @@ def _said(said: Mapping[str, Any]) -> Iterator[tuple[str, Value]]:
     else:
         for key in _TEXTS:
             if isinstance(said.get(key), str):
-                yield "answer length", float(sum(map(len, said[key].split())))
+                yield "length of the answer", float(sum(map(len, said[key].split())))
 
 
 def _several(what: str, labels: list[str], count: int | None = None) -> Iterator[tuple[str, Value]]:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from automl.monitoring.comparing import LEVEL, MATTERS, Movement
+from automl.monitoring.comparing import LEAST_ROWS, LEVEL, MATTERS, Movement
 from automl.reference import Feature
 
 SHOWN = 3
 """Classes that are named of those whose share has changed."""
 THRESHOLD = (
     f"PSI of {MATTERS} (Siddiqi 2006), and beyond what chance explains "
-    f"(permutation, Holm over all features at {LEVEL:.0%})"
+    f"(permutation, at {LEVEL:.0%} over all features)"
 )
 """What it takes to count as moved, with its source."""
 
@@ -69,3 +69,22 @@ def plain(moved: Movement) -> dict[str, Any]:
         "shares": dict(zip(feature.classes, now, strict=True)),
         "reference_shares": dict(zip(feature.classes, then, strict=True)),
     }
+
+
+def summary(movements: Sequence[Movement]) -> str:
+    """Return in a sentence or two what has moved, by how much it takes, or that nothing has."""
+    moved = [each for each in movements if each.matters]
+    slight = [each.feature.name for each in movements if each.verdict == "slight"]
+    tested = [each for each in movements if each.verdict != "too few rows"]
+    if not tested:
+        return f"Nothing can be said: it takes at least {LEAST_ROWS} rows."
+    if moved:
+        moved.sort(key=lambda each: -each.psi)
+        told = "; ".join(f"{each.feature.name}, {in_words(each)}" for each in moved)
+        said = f"Moved: {told}."
+    else:
+        blind = max(max(each.noise for each in tested), MATTERS)
+        said = f"Nothing has moved: with so many rows, a PSI above {blind:.2f} would have shown."
+    if slight:
+        said += f" Beyond chance, but slight (PSI below {MATTERS}): {', '.join(slight)}."
+    return said

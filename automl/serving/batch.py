@@ -23,10 +23,12 @@ def label(
     batch_size: int = 1,
     top: int = 1,
     on_fault: Callable[[str], None] = lambda said: None,
+    listen: Callable[[Mapping[str, Any], Mapping[str, Any]], None] = lambda values, said: None,
 ) -> Iterator[Answer]:
     """Yield each row with its prediction, in order; a row that lacks a text has None.
 
-    So has a row whose file can't be read; ``on_fault`` hears why.
+    So has a row whose file can't be read; ``on_fault`` hears why. ``listen`` hears the values by
+    role that were looked at, and the answer.
 
     Columns are found as in ``rows.text_column`` when they are left out; ``pair_column`` is that of
     the second text, where the bundle was trained on pairs. Raises DataError for no rows at all, a
@@ -37,8 +39,8 @@ def label(
     if first is None:
         raise DataError("there is nothing to predict: the input holds no rows")
     columns = _columns(predictor, first, column, pair_column)
-    given = ((row, _input(row, columns, on_fault)) for row in chain([first], stream))
-    mine, theirs = tee(given)
+    values = ((row, _input(row, columns, on_fault)) for row in chain([first], stream))
+    mine, theirs = tee(values)
     answers = predictor.predict(
         (found for _, found in mine if found is not None), batch_size=batch_size, top=top
     )
@@ -52,7 +54,26 @@ def label(
                 replace(each, message=f"{where}: {each.message}") for each in error.problems
             )
             raise DataError(problems) from error
+        if found is not None and answer is not None:
+            listen(found, answer)
         yield row, answer
+
+
+def given(
+    predictor: Predictor,
+    rows: Iterable[Row],
+    *,
+    column: str | None = None,
+    pair_column: str | None = None,
+    on_fault: Callable[[str], None] = lambda said: None,
+) -> Iterator[Mapping[str, Any] | None]:
+    """Yield each row's values by role, as ``label`` finds them; None where one is missing."""
+    stream = iter(rows)
+    first = next(stream, None)
+    if first is None:
+        raise DataError("there is nothing to look at: the input holds no rows")
+    columns = _columns(predictor, first, column, pair_column)
+    yield from (_input(row, columns, on_fault) for row in chain([first], stream))
 
 
 def _columns(

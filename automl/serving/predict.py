@@ -88,6 +88,11 @@ class Predictor:
         return self.task.asked(self.info.columns)
 
     @property
+    def device(self) -> Any:
+        """Where the model computes, as torch names it."""
+        return next(self._model.parameters()).device
+
+    @property
     def tokenizer(self) -> Any:
         """What prepares rows: a tokenizer, or a processor of pictures or sounds. Not thread-safe:
         to be used where ``predict`` is."""
@@ -118,7 +123,7 @@ class Predictor:
     def _outputs(self, items: Sequence[Mapping[str, Any]], at_once: int) -> Iterator[Any]:
         import torch
 
-        device = next(self._model.parameters()).device
+        device = self.device
         for start in range(0, len(items), at_once):
             inputs = self._collate(list(items[start : start + at_once]))
             with torch.no_grad():

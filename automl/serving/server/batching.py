@@ -27,6 +27,10 @@ Answer = dict[str, Any]
 class Model(Protocol):
     """Answers rows of one kind; an InputError is the row's fault, anything else its own."""
 
+    def split(self, rows: Sequence[Row]) -> list[list[int]]:
+        """Return the rows' places in pieces that are best answered together."""
+        ...
+
     def answer(self, rows: Sequence[Row], top: int) -> list[Answer]:
         """Return an answer for each row."""
         ...
@@ -61,12 +65,6 @@ class Item:
     def kind(self) -> tuple[str, ...]:
         """Rows of one kind have the same values, and can be answered together."""
         return () if isinstance(self.row, str) else tuple(sorted(self.row))
-
-    @property
-    def size(self) -> int:
-        """How much of a text it is, so that texts of like length are padded together."""
-        values = (self.row,) if isinstance(self.row, str) else self.row.values()
-        return sum(len(value) for value in values if isinstance(value, str | bytes))
 
 
 class Batcher:
@@ -127,7 +125,7 @@ class Batcher:
             return
         loaded(None)
         while batch := self._next():
-            for part in parts(batch):
+            for part in _parts(model, batch):
                 began = time.monotonic()
                 answers = list(self._answered(model, part))
                 self._told.batch(len(part), time.monotonic() - began)
@@ -172,10 +170,12 @@ class Batcher:
         yield from self._answered(model, items[middle:])
 
 
-def parts(batch: Sequence[Item]) -> Iterator[list[Item]]:
-    """Yield the batch's rows by kind, the shortest first."""
+def _parts(model: Model, batch: Sequence[Item]) -> Iterator[list[Item]]:
+    """Yield what is answered at once: rows of one kind, in the model's pieces."""
     for _, alike in groupby(sorted(batch, key=lambda item: item.kind), lambda item: item.kind):
-        yield sorted(alike, key=lambda item: item.size)
+        items = list(alike)
+        for places in model.split([item.row for item in items]):
+            yield [items[place] for place in places]
 
 
 def _deliver(items: Sequence[Item], answers: Sequence[Answer | Exception]) -> None:

@@ -19,11 +19,12 @@ from automl.monitoring.window import Window
 from automl.serving.predict import Predictor, task_of
 from automl.serving.server.batching import Answer, Batcher, Failed
 from automl.serving.server.metrics import Metrics
-from automl.serving.server.model import Served, reference_of
+from automl.serving.server.model import Served
 from automl.serving.server.reading import body_of, parsed, rows_of
 from automl.serving.server.refusals import Refused, busy, unread
 from automl.serving.server.settings import Settings
 from automl.serving.server.shapes import Shape, shape_of
+from automl.serving.watching import reference_of
 
 
 class Service:
