@@ -27,7 +27,7 @@ from automl.jobs import (
 from automl.jobs import ImportanceResult, Interval, ScoreResult, Share, SplitScore
 from automl.jobs import Interval, ScoreResult, SplitScore
 from automl.monitoring.profiling import profile
-from automl.reference import Reference
+from automl.reference import Reference, Value
 
 TOPICS = ("account access", "billing", "delivery", "feedback", "refund", "returns", "technical")
 VERSIONS = {"automl": "0.1.0", "python": "3.11.9", "torch": "2.13.0", "transformers": "5.23.0"}
@@ -354,7 +354,7 @@ def make_delivery(
 def reference(labels: Sequence[str], seed: int, rows: int = 400) -> Reference:
     """Return what texts of like length were like, each class as frequent as the others."""
     random = Random(seed)
-    observed = [
+    observed: list[dict[str, Value]] = [
         {
             "text length": float(random.randint(20, 120)),
             "text capitals": random.uniform(0, 0.05),

@@ -99,10 +99,8 @@ def _requirements(made: pins.Pins) -> str:
     lines = ["# What the bundle was made with, and what that stood on."]
     lines += made.lines
     if made.loose:
-        lines.append(
-            "# Other versions than the bundle's were installed where this was written: the"
-        )
-        lines.append("# following are left to pip, within automl's bounds.")
+        lines.append("# Where this was written, other versions than the bundle's were installed:")
+        lines.append("# the following are left to pip, within bounds.")
         lines += made.loose
     return "\n".join(lines) + "\n"
 

@@ -11,7 +11,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
-EXTRA = "serve"
+SERVING = ("fastapi", "httptools", "prometheus-client", "uvicorn", "uvloop")
+"""What serves, besides all that automl itself needs."""
 _OF_TORCH = re.compile(r"nvidia-(?!ml-py)|cuda-|triton")
 """What torch brings along for a GPU: its own version decides it."""
 
@@ -31,19 +32,21 @@ def pinned(versions: Mapping[str, str], *, gpu: bool) -> Pins:
     bundle's are those installed here, so that they are known to go together. Otherwise only what
     the bundle names is pinned, and the rest has automl's own bounds.
     """
-    told = {canonicalize_name(name): _public(of) for name, of in versions.items()}
-    needed = dict(_closure("automl", frozenset({EXTRA})))
+    told = {str(canonicalize_name(name)): _public(of) for name, of in versions.items()}
+    needed = dict(_closure("automl", *SERVING))
     agree = all(told[name] == needed[name] for name in told.keys() & needed.keys())
-    lines, loose = [], []
+    lines: list[str] = []
+    loose = [name for name in SERVING if not agree or name not in needed]
     if agree:
-        lines = [f"{name}=={told.get(name, needed[name])}" for name in sorted(needed)]
+        lines = [f"{name}=={of}" for name, of in sorted(needed.items())]
     else:
-        for text in _direct("automl", frozenset({EXTRA})):
-            name = canonicalize_name(Requirement(text).name)
+        for text in _direct("automl"):
+            wanted = Requirement(text)
+            name = str(canonicalize_name(wanted.name))
             if name in told:
                 lines.append(f"{name}=={told[name]}")
             else:
-                loose.append(str(Requirement(text)).split(";")[0].strip())
+                loose.append(f"{wanted.name}{wanted.specifier}")
     made = [_torch(line, gpu) for line in lines]
     return Pins((*([] if gpu else [f"--extra-index-url {CPU_INDEX}"]), *made), tuple(loose))
 
@@ -57,24 +60,27 @@ def _public(found: str) -> str:
     return found.partition("+")[0]
 
 
-def _closure(name: str, extras: frozenset[str]) -> Iterator[tuple[str, str]]:
-    """Yield all that the distribution needs, itself left out, with the version installed here."""
-    todo, seen = [(name, extras)], {(canonicalize_name(name), extras)}
+def _closure(*names: str) -> Iterator[tuple[str, str]]:
+    """Yield all that the distributions need, with the version installed here; automl left out."""
+    todo = [(name, frozenset[str]()) for name in names]
+    seen, told = set(todo), set[str]()
     while todo:
-        for text in _direct(*todo.pop()):
-            wanted = Requirement(text)
-            key = canonicalize_name(wanted.name), frozenset(wanted.extras)
-            if key in seen or _OF_TORCH.match(key[0]):
-                continue
-            seen.add(key)
-            try:
-                yield key[0], _public(version(key[0]))
-            except PackageNotFoundError:
-                continue  # of an extra that is not installed here
-            todo.append((wanted.name, key[1]))
+        name, extras = todo.pop()
+        try:
+            wanted = [Requirement(text) for text in _direct(name, extras)]
+            if name != "automl" and name not in told:
+                told.add(name)
+                yield name, _public(version(name))
+        except PackageNotFoundError:
+            continue  # what an installer is left to find
+        for each in wanted:
+            key = str(canonicalize_name(each.name)), frozenset(each.extras)
+            if key not in seen and not _OF_TORCH.match(key[0]):
+                seen.add(key)
+                todo.append(key)
 
 
-def _direct(name: str, extras: frozenset[str]) -> list[str]:
+def _direct(name: str, extras: frozenset[str] = frozenset()) -> list[str]:
     found = []
     for text in distribution(name).requires or []:
         marker = Requirement(text).marker

@@ -7,7 +7,6 @@ import hmac
 import logging
 import time
 from collections.abc import Awaitable, Callable
-from importlib.metadata import version
 from typing import Any
 
 from fastapi import FastAPI
@@ -36,7 +35,7 @@ def create_app(service: Service) -> FastAPI:
     info = service.info
     app = FastAPI(
         title=info.name,
-        version=version("automl"),
+        version=info.versions.get("automl", "0"),
         description=f"{info.task}, from {info.base_model}. Asked as the hub's inference API is.",
         docs_url=None,
         redoc_url=None,
