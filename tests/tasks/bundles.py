@@ -29,7 +29,7 @@ def write(
     built = task.build(str(model), tuple(labels), {}, False)
     with torch.no_grad():
         for part in ("classifier", "qa_outputs"):
-            if (head := getattr(built, part, None)) is not None:
+            if hasattr(head := getattr(built, part, None), "weight"):
                 head.weight.mul_(LOUDNESS)
     built.save_pretrained(folder, save_original_format=False)
     task.processor(str(model), False).save_pretrained(folder)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from pydantic import ValidationError
 
 from automl.errors import InputError
 
+_FIELD = re.compile(r"[a-z_]+|[0-9]+")
 RETRY_SECONDS = "1"
 MEANINGS = {
     400: "The body is not JSON.",
@@ -54,8 +56,10 @@ def malformed(error: ValidationError) -> Refused:
     told = error.errors(include_url=False, include_context=False, include_input=False)
     if told[0]["type"] == "json_invalid":
         return Refused(400, f"the body is not JSON: {told[0]['msg']}")
-    # A union reports each of its members; the one that got furthest is what was meant.
-    first = max(told, key=lambda each: len(each["loc"]))
-    where = ".".join(str(part) for part in first["loc"]) or "the body"
+    # A union reports what each of its members misses; the one that got furthest is what was meant.
+    first = max(told, key=lambda each: (not each["type"].endswith("_type"), len(each["loc"])))
+    # Members are named like types; fields and places are what a person has written.
+    places = [str(part) for part in first["loc"] if _FIELD.fullmatch(str(part))]
     said = "is not known here" if first["type"] == "extra_forbidden" else first["msg"]
+    where = ".".join(places) or "the body"
     return Refused(422, f"{where}: {said}", "/docs shows what is asked of this bundle")

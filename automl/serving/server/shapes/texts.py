@@ -13,6 +13,7 @@ from automl.serving.server.batching import Answer, Row
 from automl.serving.server.shapes._made import (
     Asked,
     Body,
+    NoParameters,
     Shape,
     Text,
     Top,
@@ -167,6 +168,7 @@ def _similar(asked: Asked) -> Shape:
         "Request",
         __base__=Body,
         inputs=(compared | Text | few, ...),
+        parameters=(NoParameters | None, None),
         normalize=(Literal[True] | None, None),
     )
 
