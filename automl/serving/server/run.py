@@ -21,6 +21,8 @@ from automl.serving.predict import Predictor
 from automl.serving.server.app import create_app
 from automl.serving.server.service import Service
 
+BACKLOG = 2048
+"""Connections that the system holds until they are taken on."""
 LOG = logging.getLogger("automl.serve")
 
 
@@ -95,6 +97,7 @@ def _listening(host: str, port: int) -> socket.socket:
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind((host, port))
+        found.listen(BACKLOG)
     except OSError as error:
         found.close()
         raise InputError(
