@@ -41,11 +41,34 @@ class Writing(Body):
     details: Literal[False] | None = None
 
 
+class TextPart(Body):
+    """A part of a turn: words."""
+
+    type: Literal["text"]
+    text: Text
+
+
+class Link(Body):
+    """Where a picture is."""
+
+    url: Text = Field(description="A data: URL; others are not followed.")
+
+
+class PicturePart(Body):
+    """A part of a turn: a picture."""
+
+    type: Literal["image_url"]
+    image_url: Link
+
+
+Parts = Annotated[list[TextPart | PicturePart], Field(min_length=1)]
+
+
 class Message(Body):
     """A turn of a conversation; its content may be parts, of texts and of one picture."""
 
     role: Literal["system", "user", "assistant"]
-    content: Text | list[dict[str, Any]]
+    content: Text | Parts
 
 
 class Said(TypedDict):
@@ -137,13 +160,12 @@ def _plain(messages: Sequence[Message]) -> list[dict[str, Any]]:
     return [{"role": each.role, "content": _words(each.content)} for each in messages]
 
 
-def _words(content: str | list[dict[str, Any]]) -> str:
+def _words(content: str | Sequence[TextPart | PicturePart]) -> str:
     if isinstance(content, str):
         return content
-    parts = [each.get("text") for each in content if each.get("type") == "text"]
-    if len(parts) != len(content) or not all(isinstance(part, str) for part in parts):
-        raise Refused(422, "messages: this bundle reads texts alone", 'write {"type": "text", ...}')
-    return "".join(str(part) for part in parts)
+    if any(isinstance(part, PicturePart) for part in content):
+        raise Refused(422, "messages: a picture is not read here", 'write {"type": "text", ...}')
+    return "".join(part.text for part in content if isinstance(part, TextPart))
 
 
 def _chat(asked: Asked, values: Callable[[Sequence[Message]], Mapping[str, Any]]) -> Shape:
@@ -249,11 +271,8 @@ def _parted(messages: Sequence[Message], role: str) -> Mapping[str, Any]:
     turns: list[dict[str, Any]] = []
     for each in messages:
         parts = [] if isinstance(each.content, str) else each.content
-        for part in parts:
-            if part.get("type") == "image_url":
-                link = part.get("image_url")
-                pictures.append(str(link.get("url") if isinstance(link, dict) else link))
-        words = [part for part in parts if part.get("type") != "image_url"]
+        pictures += [part.image_url.url for part in parts if isinstance(part, PicturePart)]
+        words = [part for part in parts if isinstance(part, TextPart)]
         turns.append({"role": each.role, "content": _words(words) if parts else each.content})
     if len(pictures) != 1 or not pictures[0].startswith("data:"):
         raise Refused(
