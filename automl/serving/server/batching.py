@@ -130,9 +130,7 @@ class Batcher:
                 answers = list(self._answered(model, part))
                 self._told.batch(len(part), time.monotonic() - began)
                 part[0].future.get_loop().call_soon_threadsafe(_deliver, part, answers)
-                for item, answer in zip(part, answers, strict=True):
-                    if not isinstance(answer, Exception):
-                        model.observe(item.row, answer)
+                _observe(model, part, answers)
 
     def _next(self) -> list[Item]:
         """Wait for a batch and take it; empty when the queue is closed and drained."""
@@ -176,6 +174,16 @@ def _parts(model: Model, batch: Sequence[Item]) -> Iterator[list[Item]]:
         items = list(alike)
         for places in model.split([item.row for item in items]):
             yield [items[place] for place in places]
+
+
+def _observe(model: Model, items: Sequence[Item], answers: Sequence[Answer | Exception]) -> None:
+    for item, answer in zip(items, answers, strict=True):
+        if isinstance(answer, Exception):
+            continue
+        try:
+            model.observe(item.row, answer)
+        except Exception:  # who watches must not end who answers
+            LOG.exception("a row that was answered could not be observed")
 
 
 def _deliver(items: Sequence[Item], answers: Sequence[Answer | Exception]) -> None:

@@ -6,6 +6,7 @@ Knows what a request holds, and no routes.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from automl.serving.server.refusals import Refused, busy, unread
 from automl.serving.server.settings import Settings
 from automl.serving.server.shapes import Shape, shape_of
 from automl.serving.watching import reference_of
+
+LOG = logging.getLogger("automl.serve")
 
 
 class Service:
@@ -70,6 +73,8 @@ class Service:
 
         def loaded(fault: Exception | None) -> None:
             self.fault, self.loaded = fault, fault is None
+            if fault is None:
+                LOG.info("ready: %s, for %s", self.info.name, self.info.task)
             if fault is not None:
                 failed()
 

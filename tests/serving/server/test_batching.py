@@ -43,6 +43,8 @@ class Echo:
 
     def observe(self, row, answer):
         self.observed.append(row)
+        if row == "unobservable":
+            raise ValueError("who watches fails")
 
 
 @pytest.fixture
@@ -105,6 +107,12 @@ def test_one_rows_fault_is_told_to_it_alone(at_work):
     assert isinstance(found[1], DataError)
     assert isinstance(found[3], Failed)
     assert "RuntimeError" in str(found[3])
+
+
+def test_who_watches_does_not_end_who_answers(at_work):
+    ask, _, _, _ = at_work()
+    assert asyncio.run(ask("unobservable"))[0]["said"] == "UNOBSERVABLE"
+    assert asyncio.run(ask("a"))[0]["said"] == "A"
 
 
 def test_rows_of_other_forms_are_answered_apart(at_work):
