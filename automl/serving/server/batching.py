@@ -87,7 +87,7 @@ class Batcher:
         """Load the model and answer with it in a thread of its own.
 
         ``loaded`` is called there: with None, or with what loading raised, and then no row is
-        answered.
+        answered; so it is when the thread breaks down later.
         """
         self._thread = threading.Thread(
             target=self._work, args=(load, loaded), name="model", daemon=True
@@ -124,6 +124,12 @@ class Batcher:
             loaded(error)
             return
         loaded(None)
+        try:
+            self._answer_all(model)
+        except Exception as error:  # no row's fault: without this thread nothing is answered
+            loaded(error)
+
+    def _answer_all(self, model: Model) -> None:
         while batch := self._next():
             for part in _parts(model, batch):
                 began = time.monotonic()

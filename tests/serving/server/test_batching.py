@@ -161,6 +161,23 @@ def test_a_model_that_can_not_be_loaded_is_told():
     assert isinstance(faults[0], DataError)
 
 
+def test_a_thread_that_breaks_down_is_told():
+    class Broken(Echo):
+        def split(self, rows):
+            raise ZeroDivisionError
+
+    faults = []
+    batcher = Batcher(1, 0, Told())
+    batcher.start(Broken, faults.append)
+
+    async def ask():
+        batcher.put(["a"], 1)
+
+    asyncio.run(ask())
+    batcher.stop()
+    assert [type(each) for each in faults] == [type(None), ZeroDivisionError]
+
+
 def test_pieces_hold_every_row_once_and_rows_of_like_length():
     sizes = [20, 500, 22, 21, 480, 19]
     pieces = split(sizes, overhead=40)
