@@ -159,10 +159,11 @@ class Compared(Body):
 def _similar(asked: Asked) -> Shape:
     """A text and others → cosines; a text or several → vectors, as for feature-extraction."""
     few = Annotated[list[Text], Field(min_length=1, max_length=asked.max_rows)]
+    others = max(1, asked.max_rows - 1)
     compared = create_model(
         "Compared",
         __base__=Compared,
-        sentences=(Annotated[list[Text], Field(min_length=1, max_length=asked.max_rows)], ...),
+        sentences=(Annotated[list[Text], Field(min_length=1, max_length=others)], ...),
     )
     request = create_model(
         "Request",
