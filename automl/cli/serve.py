@@ -7,7 +7,10 @@ from typing import Annotated
 
 import typer
 
+from automl.serving.server.settings import Settings
+
 HERE = ("127.0.0.1", "localhost", "::1")
+USUAL = Settings()
 
 
 def command(
@@ -24,27 +27,29 @@ def command(
     ] = None,
     max_batch: Annotated[
         int, typer.Option(min=1, help="Rows that the model is given at once.")
-    ] = 32,
+    ] = USUAL.max_batch,
     max_wait_ms: Annotated[
         float, typer.Option(min=0, help="Milliseconds that a row waits for others.")
-    ] = 2.0,
-    max_rows: Annotated[int, typer.Option(min=1, help="Rows of one request; more: 422.")] = 256,
+    ] = USUAL.max_wait_ms,
+    max_rows: Annotated[
+        int, typer.Option(min=1, help="Rows of one request; more: 422.")
+    ] = USUAL.max_rows,
     max_body: Annotated[
         int, typer.Option(min=1, help="Bytes of one request's body; more: 413.")
-    ] = 10_000_000,
+    ] = USUAL.max_body,
     max_concurrency: Annotated[
         int, typer.Option(min=1, help="Requests answered at once; more: 503 with Retry-After.")
-    ] = 256,
+    ] = USUAL.max_concurrency,
     timeout: Annotated[
         float, typer.Option(min=0.1, help="Seconds within which to answer; longer: 504.")
-    ] = 30.0,
+    ] = USUAL.timeout,
     drain: Annotated[
         float,
         typer.Option(min=0, help="Seconds after SIGTERM in which requests are still let in."),
-    ] = 2.0,
+    ] = USUAL.drain,
     window: Annotated[
         int, typer.Option(min=50, help="Rows, the last ones, that drift is looked for in.")
-    ] = 1000,
+    ] = USUAL.window,
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads of the model. Left out: all cores.")
     ] = None,
@@ -61,8 +66,6 @@ def command(
     from automl.serving.predict import find_bundle
 
     _serving.refuse_missing()
-    from automl.serving.server.settings import Settings
-
     folder = find_bundle(bundle)
     token = _serving.token(token_file)
     if not token and host not in HERE:

@@ -16,10 +16,9 @@ from automl import documents
 from automl.bundle import INFO, BundleInfo
 from automl.errors import InputError, Problem
 from automl.serving import base, pins
+from automl.serving.server.settings import Settings
 
 PORT = 8000
-DRAIN, TIMEOUT = 2, 30
-"""Seconds, as ``automl serve`` has them by default."""
 SERVED = "/srv/bundle"
 _LEFT_OUT = ("plots", "__pycache__")
 _IGNORED = "**/__pycache__\n**/*.pyc\n.git\nDockerfile\ncompose.yaml\n.dockerignore\n"
@@ -56,6 +55,7 @@ def write(
     _copy(Path(__file__).parent.parent, target / "source" / "automl", ("__pycache__",))
     if found is not None:
         _copy(found, target / "base", ())
+    usual = Settings()
     made = pins.pinned(info.versions, gpu=gpu)
     values = {
         "name": _name(info.name),
@@ -63,8 +63,8 @@ def write(
         "port": PORT,
         "gpu": gpu,
         "base": found is not None,
-        "drain": DRAIN,
-        "timeout": TIMEOUT,
+        "drain": int(usual.drain),
+        "timeout": int(usual.timeout),
         "command": _command(trust_remote_code, found is not None),
     }
     files = {

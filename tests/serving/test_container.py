@@ -17,6 +17,7 @@ from automl.bundle import INFO, BundleInfo
 from automl.cli import app
 from automl.errors import InputError
 from automl.serving import container
+from automl.serving.server.settings import Settings
 from tests.conftest import ROOT
 
 
@@ -116,7 +117,8 @@ def test_the_compose_file_gives_no_more_than_is_needed(box):
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"]
     assert "AUTOML_TOKEN" in service["environment"]
-    assert int(service["stop_grace_period"].rstrip("s")) > container.DRAIN + container.TIMEOUT
+    usual = Settings()
+    assert int(service["stop_grace_period"].rstrip("s")) > usual.drain + usual.timeout
 
 
 def test_no_path_of_this_machine_is_in_it(box):
@@ -140,12 +142,6 @@ def test_code_that_is_not_trusted_is_not_served(bundle, tmp_path):
         container.write(coded, tmp_path / "box")
     container.write(coded, tmp_path / "box", trust_remote_code=True)
     assert "--trust-remote-code" in (tmp_path / "box" / "Dockerfile").read_text()
-
-
-def test_the_defaults_it_counts_on_are_those_of_serve():
-    from automl.serving.server.settings import Settings
-
-    assert (Settings().drain, Settings().timeout) == (container.DRAIN, container.TIMEOUT)
 
 
 def test_the_command_names_what_it_wrote(bundle, tmp_path, capsys):

@@ -205,6 +205,14 @@ def test_scoring_predicts_each_row_as_the_model_alone_would(bench, data):
     assert found.splits["test"].confusion == tuple(map(tuple, expected.tolist()))
     assert "BertForSequenceClassification" in found.description
     assert found.max_length == 64, "texts are read as far as the model can"
+    assert found.reference.rows == 20
+    told = {feature.name: feature for feature in found.reference.features}
+    counts = dict(zip(told["predicted class"].classes, told["predicted class"].counts, strict=True))
+    said = dict(zip(LABELS, expected.sum(axis=0).tolist(), strict=True))
+    assert {name: count for name, count in counts.items() if count} == {
+        name: count for name, count in said.items() if count
+    }
+    assert told["text known words"].median > 0.5
 
 
 @pytest.mark.slow
