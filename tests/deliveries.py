@@ -25,7 +25,6 @@ from automl.jobs import (
     SplitScore,
 )
 from automl.jobs import ImportanceResult, Interval, ScoreResult, Share, SplitScore
-from automl.jobs import Interval, ScoreResult, SplitScore
 from automl.monitoring.profiling import profile
 from automl.reference import Reference, Value
 

@@ -1,4 +1,4 @@
-"""A container's ``automl serve`` as a process: comes up, drains when it is to end, leaves with 0."""
+"""A container's ``automl serve`` as a process: comes up, drains, leaves with 0."""
 
 from __future__ import annotations
 
