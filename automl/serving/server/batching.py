@@ -1,8 +1,9 @@
 """Rows of many requests, answered together: one queue, one thread that the model is used from.
 
-A batch closes when it is full, or when its oldest row has waited long enough. What is wrong with
-one row is told to whoever sent it: the others of its batch are answered as if it had not been
-there. Knows neither HTTP nor the model, which is any function of rows.
+A batch closes when it is full, when as many rows have come as there were at once before, or when
+its oldest row has waited long enough: many clients are waited for, and one alone is not made to
+wait. What is wrong with one row is told to whoever sent it: the others of its batch are answered as
+if it had not been there. Knows neither HTTP nor the model, which is any function of rows.
 """
 
 from __future__ import annotations
@@ -73,6 +74,9 @@ class Batcher:
     def __init__(self, max_batch: int, max_wait_ms: float, told: Told) -> None:
         self._most, self._wait = max_batch, max_wait_ms / 1000
         self._told = told
+        self._usual = max_batch
+        """Rows that were in the batch or the queue before any of them was answered: about as many
+        as come at once, and so as are worth waiting for."""
         self._items: deque[Item] = deque()
         self._changed = threading.Condition()
         self._closed = False
@@ -113,7 +117,7 @@ class Batcher:
         with self._changed:
             before = len(self._items)
             self._items.extend(items)
-            if before == 0 or len(self._items) >= self._most:
+            if before == 0 or len(self._items) >= self._usual:
                 self._changed.notify()
         return [item.future for item in items]
 
@@ -131,9 +135,13 @@ class Batcher:
 
     def _answer_all(self, model: Model) -> None:
         while batch := self._next():
+            answered = 0
             for part in _parts(model, batch):
                 began = time.monotonic()
                 answers = list(self._answered(model, part))
+                if not answered:
+                    self._usual = min(self._most, len(batch) + len(self._items))
+                answered += len(part)
                 self._told.batch(len(part), time.monotonic() - began)
                 part[0].future.get_loop().call_soon_threadsafe(_deliver, part, answers)
                 _observe(model, part, answers)
@@ -147,7 +155,7 @@ class Batcher:
                 if not self._items:
                     return []
                 until = self._items[0].arrived + self._wait
-                while len(self._items) < self._most and not self._closed:
+                while len(self._items) < self._usual and not self._closed:
                     left = until - time.monotonic()
                     if left <= 0 or not self._changed.wait(left):
                         break

@@ -11,8 +11,8 @@ class Settings:
 
     max_batch: int = 32
     """Rows that the model is given at once."""
-    max_wait_ms: float = 2.0
-    """How long a row waits for others to come."""
+    max_wait_ms: float = 10.0
+    """How long a row waits for others to come; one client alone is not made to wait."""
     max_rows: int = 256
     """Rows of one request."""
     max_body: int = 10_000_000

@@ -93,6 +93,20 @@ def test_a_row_waits_for_others_no_longer_than_it_may(at_work):
     assert told.batches == [1]
 
 
+def test_one_client_alone_is_not_made_to_wait(at_work):
+    ask, _, told, _ = at_work(max_batch=100, max_wait_ms=500)
+
+    async def three():
+        await ask("a")
+        began = asyncio.get_running_loop().time()
+        await ask("b")
+        await ask("c")
+        return asyncio.get_running_loop().time() - began
+
+    assert asyncio.run(three()) < 0.4
+    assert told.batches == [1, 1, 1]
+
+
 def test_a_batch_holds_no_more_rows_than_it_may(at_work):
     ask, _, told, _ = at_work(max_batch=3)
     asyncio.run(ask(*"abcdefgh"))
