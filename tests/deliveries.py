@@ -24,7 +24,6 @@ from automl.jobs import (
     Speed,
     SplitScore,
 )
-from automl.jobs import ImportanceResult, Interval, ScoreResult, Share, SplitScore
 from automl.monitoring.profiling import profile
 from automl.reference import Reference, Value
 

@@ -18,6 +18,13 @@ def command(
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any free one.")] = 8000,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    weights: Annotated[
+        str,
+        typer.Option(
+            help="Format of the weights that the bundle holds: safetensors, onnx, onnx-int8, bf16, "
+            "fp16; auto is onnx where it is there, on a CPU."
+        ),
+    ] = "auto",
     token_file: Annotated[
         Path | None,
         typer.Option(
@@ -88,6 +95,7 @@ def command(
         port,
         threads,
         device=device,
+        weights=weights,
         trust_remote_code=trust_remote_code,
         base_model=base_model,
     )

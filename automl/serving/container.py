@@ -17,6 +17,7 @@ from automl.bundle import INFO, BundleInfo
 from automl.errors import InputError, Problem
 from automl.serving import base, pins
 from automl.serving.server.settings import Settings
+from automl.tasks import _hollow
 
 PORT = 8000
 SERVED = "/srv/bundle"
@@ -56,7 +57,7 @@ def write(
     if found is not None:
         _copy(found, target / "base", ())
     usual = Settings()
-    made = pins.pinned(info.versions, gpu=gpu)
+    made = pins.pinned(info.versions, gpu=gpu, graphs=(bundle / _hollow.FOLDER).is_dir())
     values = {
         "name": _name(info.name),
         "python": ".".join(info.versions.get("python", "3.11").split(".")[:2]),

@@ -10,6 +10,8 @@ from importlib.metadata import PackageNotFoundError, distribution, version
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from automl.tasks import _weights
+
 CPU_INDEX = "https://download.pytorch.org/whl/cpu"
 SERVING = ("fastapi", "httptools", "prometheus-client", "uvicorn", "uvloop")
 """What serves, besides all that automl itself needs."""
@@ -25,18 +27,19 @@ class Pins:
     loose: tuple[str, ...] = ()
 
 
-def pinned(versions: Mapping[str, str], *, gpu: bool) -> Pins:
-    """Return what is needed to serve, pinned.
+def pinned(versions: Mapping[str, str], *, gpu: bool, graphs: bool = False) -> Pins:
+    """Return what is needed to serve, pinned; ``graphs``: with what runs ONNX graphs.
 
     What the bundle names has its version; all else that one installed here, as long as the
     bundle's are those installed here, so that they are known to go together. Otherwise only what
     the bundle names is pinned, and the rest has automl's own bounds.
     """
     told = {str(canonicalize_name(name)): _public(of) for name, of in versions.items()}
-    needed = dict(_closure("automl", *SERVING))
+    serving = (*SERVING, *(_weights.RUNNING if graphs else ()))
+    needed = dict(_closure("automl", *serving))
     agree = all(told[name] == needed[name] for name in told.keys() & needed.keys())
     lines: list[str] = []
-    loose = [name for name in SERVING if not agree or name not in needed]
+    loose = [name for name in serving if not agree or name not in needed]
     if agree:
         lines = [f"{name}=={of}" for name, of in sorted(needed.items())]
     else:

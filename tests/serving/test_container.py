@@ -85,7 +85,14 @@ def test_every_requirement_is_pinned_to_the_bundles_version(box):
         assert re.fullmatch(r"==[^,*]+", str(each.specifier)), each
     assert found["transformers"].specifier.contains(version("transformers"))
     assert {"torch", "fastapi", "uvicorn", "pydantic", "numpy"} <= found.keys()
-    assert not any(name.startswith(("nvidia-cu", "triton")) for name in found)
+    assert not any(name.startswith(("nvidia-cu", "triton", "onnx")) for name in found)
+
+
+def test_a_bundle_with_graphs_brings_what_runs_them(bundle, tmp_path):
+    graphs = having(bundle, tmp_path / "bundle", versions=installed("torch"))
+    (graphs / "onnx").mkdir()
+    container.write(graphs, tmp_path / "box")
+    assert "onnxruntime" in {each.name for each in requirements(tmp_path / "box")}
 
 
 def test_torch_is_the_build_for_cpus_unless_a_gpu_is_asked_for(box, bundle, tmp_path):
