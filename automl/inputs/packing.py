@@ -20,7 +20,7 @@ from automl import cache, documents, tasks
 from automl.catalog import files
 from automl.compiler.compile import Compiled, compile_recipe
 from automl.compiler.lock import lock_path, locked, make_lock, parent_pins, write_lock
-from automl.compiler.verify import CLUSTER, load_verified
+from automl.compiler.verify import load_verified
 from automl.errors import InputError, Problem
 from automl.inputs import archive, asked, requirements
 from automl.inputs.manifest import HUB, ORIGINAL, PROJECT, REQUIREMENTS, WHEELS, Manifest
@@ -216,9 +216,7 @@ def _packages(
 ) -> tuple[str, ...]:
     """Write the requirements, and the wheels where asked for; return what has no wheel."""
     plan = compiled.plan
-    methods = {str(c) for each in plan.candidates for p in each.space for c in p.choices}
-    extras = [*loaded.recipe.trackers, *(["qlora"] if "qlora" in methods else [])]
-    extras += [CLUSTER] if plan.devices.executor == CLUSTER else []
+    extras = requirements.extras(plan, loaded.recipe.trackers)
     carried = [each.reference for each in plan.candidates if each.source == "package"]
     found = requirements.needed(extras, carried)
     documents.write_bytes(root / REQUIREMENTS, requirements.text(found).encode())

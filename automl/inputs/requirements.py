@@ -14,7 +14,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from automl.compiler.hyperparameters import QUANTIZED
+from automl.compiler.verify import CLUSTER
 from automl.errors import InputError, Problem
+from automl.plan import Plan
+from automl.tasks._weights import GRAPHS, ONNX
 
 OURS = "automl"
 SECONDS = 3600
@@ -37,6 +41,17 @@ class Package:
         if self.indexed:
             return f"{self.name}=={self.version}"
         return f"# {self.name} {self.version}: not from a package index; bring it yourself"
+
+
+def extras(plan: Plan, trackers: Iterable[str]) -> tuple[str, ...]:
+    """Return the extras of automl without which the plan could not be run or exported."""
+    methods = {str(c) for each in plan.candidates for p in each.space for c in p.choices}
+    wanted = {
+        QUANTIZED: QUANTIZED in methods,
+        CLUSTER: plan.devices.executor == CLUSTER,
+        ONNX: not set(GRAPHS).isdisjoint(plan.export.formats),
+    }
+    return (*trackers, *(name for name, needed in wanted.items() if needed))
 
 
 def needed(extras: Iterable[str], imported: Iterable[str] = ()) -> tuple[Package, ...]:

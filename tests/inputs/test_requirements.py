@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from automl.errors import InputError
-from automl.inputs.requirements import Package, needed, text, wheels
+from automl.inputs.requirements import Package, extras, needed, text, wheels
+from automl.plan import DevicePlan
+from tests import factories
 
 WHEEL = "own_thing-1.2-py3-none-any.whl"
 BACKEND = f"""
@@ -28,6 +31,14 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
             made.writestr(INFO + "/" + name, content)
     return "{WHEEL}"
 """
+
+
+def test_what_a_plan_asks_for_names_the_extras_it_needs() -> None:
+    plan = factories.plan(factories.candidate("small"))
+    assert extras(plan, ("mlflow",)) == ("mlflow",)
+    export = replace(plan.export, formats=("safetensors", "onnx-int8"))
+    asked = replace(plan, export=export, devices=DevicePlan("ray", 1, 1, None, "auto"))
+    assert extras(asked, ()) == ("ray", "onnx")
 
 
 def test_all_that_automl_needs_is_listed_at_its_version() -> None:
