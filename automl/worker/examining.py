@@ -20,13 +20,11 @@ from automl.jobs import ExamineResult, ExamineSpec, ModelRef, Steadiness, Versus
 from automl.tasks import Columns, Task, _bootstrap, _loading
 from automl.worker import changes, device, models, store
 from automl.worker.cache import read_columns
-from automl.worker.prediction import predicted
+from automl.worker.prediction import decision, predicted
 
 RESAMPLES = 1000
 EXAMPLES = 5
 SYNONYMS = "synonyms="
-_WITHOUT = ("score", "scores")
-"""What of an answer may move without its meaning."""
 
 
 def examine(spec: ExamineSpec) -> ExamineResult:
@@ -104,8 +102,7 @@ class _Model:
 
     def answers(self, said: Any) -> list[Mapping[str, Any]]:
         """Return the decision of each row, without how sure it is."""
-        found = self.task.answers(said, self.labels, 1)
-        return [{k: v for k, v in each.items() if k not in _WITHOUT} for each in found]
+        return [decision(each) for each in self.task.answers(said, self.labels, 1)]
 
     def forget(self) -> None:
         """Give back the memory of the weights; what has been said stays."""
@@ -149,10 +146,8 @@ def _text(columns: Columns, roles: Sequence[str], row: int) -> str:
 
 
 def _said(answer: Mapping[str, Any]) -> str:
-    return ", ".join(
-        ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-        for value in answer.values()
-    )
+    named = (each if isinstance(each, list) else [each] for each in answer.values())
+    return ", ".join(each for several in named for each in several if isinstance(each, str))
 
 
 def _changed(

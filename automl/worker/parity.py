@@ -6,7 +6,7 @@ All formats are asked the same batches; the first one is what the others are com
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -18,7 +18,7 @@ from automl.jobs import FormatFacts
 from automl.plan import Direction
 from automl.tasks import Columns, Labels, Task
 from automl.worker import failures
-from automl.worker.prediction import by_length
+from automl.worker.prediction import by_length, decision
 from automl.worker.store import Rows
 
 SHOWN = 8
@@ -235,16 +235,8 @@ def _decisions(task: Task, model: Any, predicted: Any, sample: Sample) -> list[A
         answers = task.answers(predicted, sample.labels, 1)
     except RowError:  # rows as they are scored need not be such as a person may ask about
         return None
-    bare = [_bare(answer) for answer in answers]
+    bare = [decision(answer) for answer in answers]
     return bare if any(_says(each) for each in bare) else None
-
-
-def _bare(answer: Any) -> Any:
-    if isinstance(answer, Mapping):
-        return {key: _bare(value) for key, value in answer.items()}
-    if isinstance(answer, Sequence) and not isinstance(answer, str):
-        return [_bare(value) for value in answer]
-    return answer if isinstance(answer, str | bool) else None
 
 
 def _says(bare: Any) -> bool:

@@ -6,7 +6,7 @@ the training that goes on after it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -106,3 +106,12 @@ def by_length(rows: Rows, batch_size: int) -> Iterator[npt.NDArray[np.int64]]:
     order = np.argsort(-rows.lengths, kind="stable")
     for start in range(0, len(order), batch_size):
         yield order[start : start + batch_size]
+
+
+def decision(answer: Any) -> Any:
+    """Return what of an answer is decided: its words and yes or no, without how sure it is."""
+    if isinstance(answer, Mapping):
+        return {key: decision(value) for key, value in answer.items()}
+    if isinstance(answer, list | tuple):
+        return [decision(value) for value in answer]
+    return answer if isinstance(answer, str | bool) else None
