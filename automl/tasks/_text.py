@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.errors import CandidateError, DataError
 from automl.plan import Scalar
-from automl.tasks import Role, _layers, _pooling
+from automl.tasks import Role, _layers, _pooling, _timm
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -104,7 +104,8 @@ def load_model(
     model, new = load_weights(auto_class, path, config, trust_remote_code)
     # Of a model without a head, parts are not named after the whole.
     prefix = "" if model.base_model is model else model.base_model_prefix
-    excused = {key for key in new if new_head and _in_head(key, prefix)}
+    timm = _timm.head(model)
+    excused = {key for key in new if new_head and (_in_head(key, prefix) or key in timm)}
     if lost := sorted(new - excused):
         raise missing(lost)
     _pooling.pool(model, str(hyperparameters.get("pooling", _pooling.STOCK)))

@@ -44,6 +44,10 @@ def load_processor(path: str, trust_remote_code: bool = False) -> Any:
     """
     from transformers import AutoImageProcessor
 
+    from automl.tasks import _timm
+
+    if (made := _timm.processor(path)) is not None:
+        return made
     given = {"trust_remote_code": trust_remote_code}
     try:
         try:
