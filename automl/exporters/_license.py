@@ -54,7 +54,7 @@ _MEANING: tuple[tuple[str, str], ...] = (
         "Whoever passes it on names the authors and links the licence.",
     ),
     (
-        r"cc-by-.*|cc|odc-by|etalab-2\.0|cdla-permissive.*",
+        r"cc-by-.*|odc-by|etalab-2\.0|cdla-permissive.*",
         "Whoever passes it on names the authors, links the licence and says what was changed. "
         "Commercial use is allowed.",
     ),
@@ -67,7 +67,7 @@ _MEANING: tuple[tuple[str, str], ...] = (
         r"llama3.*|llama4",
         "A community licence with an acceptable-use policy that goes on with the model. Whoever "
         "passes it on gives a copy of the licence, displays “Built with Llama” (for Llama 3: "
-        "“Built with Meta Llama 3”), and begins the model's name with “Llama”. Services above the "
+        "“Built with Meta Llama 3”), and begins the model's name with “Llama” (“Llama 3”). Services above the "
         "licence's number of monthly users need Meta's leave.",
     ),
     (
@@ -90,7 +90,7 @@ _MEANING: tuple[tuple[str, str], ...] = (
     ),
     (
         r"fair-noncommercial-research-license|h-research|intel-research|apple-amlr"
-        r"|deepfloyd-if-license|c-uda",
+        r"|deepfloyd-if-license",
         "For research; not for commercial use. Read its terms before you pass it on.",
     ),
 )
