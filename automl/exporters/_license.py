@@ -67,8 +67,8 @@ _MEANING: tuple[tuple[str, str], ...] = (
         r"llama3.*|llama4",
         "A community licence with an acceptable-use policy that goes on with the model. Whoever "
         "passes it on gives a copy of the licence, displays “Built with Llama” (for Llama 3: "
-        "“Built with Meta Llama 3”), and begins the model's name with “Llama” (“Llama 3”). Services above the "
-        "licence's number of monthly users need Meta's leave.",
+        "“Built with Meta Llama 3”), and begins the model's name with “Llama” (“Llama 3”). "
+        "Services above the licence's number of monthly users need Meta's leave.",
     ),
     (
         r"llama2",
