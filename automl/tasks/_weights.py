@@ -40,6 +40,13 @@ def ordered(names: Iterable[str]) -> list[str]:
     return sorted(names, key=FORMATS.index)
 
 
+def size(folder: Path) -> int:
+    """Return the bytes of the folder's own weights; variants in other formats lie beside them."""
+    variants = tuple(f".{name}" for name in TYPES)
+    files = folder.glob("*.safetensors")
+    return sum(f.stat().st_size for f in files if not any(each in f.name for each in variants))
+
+
 def graphs_on(kind: str) -> bool:
     """Return whether the onnxruntime here computes on that kind of device."""
     return _hollow.reaches(kind)

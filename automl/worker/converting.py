@@ -55,10 +55,7 @@ def convert(spec: ConvertSpec) -> ConvertResult:
 def _files(spec: ConvertSpec, name: str, made: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
     """Return a format's ``files`` and ``bytes``."""
     if name == _weights.SAFETENSORS:
-        kept = Path(spec.model.path).glob("*.safetensors")
-        # A bundle that is measured again holds variants beside them.
-        whole = (file for file in kept if not any(f".{v}" in file.name for v in _weights.TYPES))
-        return {"bytes": sum(file.stat().st_size for file in whole)}
+        return {"bytes": _weights.size(Path(spec.model.path))}
     folder = Path(spec.target) / name
     return {"files": made[name], "bytes": sum((folder / f).stat().st_size for f in made[name])}
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from automl.tasks import _weights
 from automl.worker import models
 from automl.worker.store import Rows
 
@@ -49,7 +50,7 @@ def measure(
     return {
         "latency_ms": 1e3 * latency,
         "parameters": float(models.parameters(model)),
-        "disk": float(sum(file.stat().st_size for file in folder.glob("*.safetensors"))),
+        "disk": float(_weights.size(folder)),
     }
 
 
