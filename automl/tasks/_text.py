@@ -181,9 +181,16 @@ def load_config(
     if (kept := hyperparameters.get("keep_layers")) is not None:
         _layers.keep(config, int(kept))
     _pooling.configure(config, str(hyperparameters.get("pooling", _pooling.STOCK)))
-    if hasattr(config, "vocab_size") and getattr(config, "pad_token_id", None) is None:
+    reads = hasattr(config, "vocab_size") and not _sees(path)  # BEiT's words are of pictures
+    if reads and getattr(config, "pad_token_id", None) is None:
         config.pad_token_id = load_tokenizer(path, trust_remote_code).pad_token_id
     return config
+
+
+def _sees(path: str) -> bool:
+    """Return whether the folder's model is given pictures, and no text."""
+    names = {each.name for each in Path(path).iterdir()}
+    return "preprocessor_config.json" in names and not any("token" in name for name in names)
 
 
 def _check_folder(path: str) -> None:

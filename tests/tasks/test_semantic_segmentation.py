@@ -14,11 +14,11 @@ from PIL import Image
 from automl import tasks
 from automl.errors import CandidateError, DataError
 from automl.serving.predict import Predictor
-from automl.tasks import _maps, _masks, _overlays, _segmenting
+from automl.tasks import _loading, _maps, _masks, _overlays, _segmenting
 from automl.tasks._maps import Map
 from tests.tasks import bundles
 from tests.tasks.rehearsal import load, rehearse
-from tests.tasks.tiny_segmentation import disc, encoded, mask, segformer
+from tests.tasks.tiny_segmentation import beit, disc, dpt, encoded, mask, segformer, upernet
 from tests.tasks.tiny_vision import write
 
 TASK = tasks.get("semantic-segmentation")
@@ -434,3 +434,33 @@ def test_from_a_folder_to_a_bundle_that_tells_discs_from_the_dark(tmp_path):
 def test_the_mask_is_stretched_like_the_picture():
     shrunk = _segmenting._shrunk(np.arange(16, dtype=np.uint8).reshape(4, 4), (2, 2))
     assert shrunk.tolist() == [[5, 7], [13, 15]]
+
+
+@pytest.mark.parametrize("family", [beit, dpt, upernet])
+def test_a_step_and_a_way_to_disk_and_back_of_each_family(tmp_path, family):
+    import torch
+
+    rows = [disc(number, 40, 56) for number in range(2)]
+    columns = {
+        "image": [encoded(pixels) for pixels, _ in rows],
+        "mask": [mask(there) for _, there in rows],
+    }
+    made, labels = str(family(tmp_path / "m")), ("0", "255")
+    processor, _ = _loading.adapted(TASK, made, False, lambda: columns)
+    model = TASK.build(made, labels, {"dropout": 0.1}, False)
+    encoded_rows = TASK.encode(columns, processor, 64, labels)
+    items = [
+        dict(zip(encoded_rows, row, strict=True))
+        for row in zip(*encoded_rows.values(), strict=True)
+    ]
+    changed = {"augmentation": "light", "flip": True, "crop": 0.7}
+    TASK.loss(model.train(), TASK.training_collator(processor, 0, changed)(items)).backward()
+    assert any(w.grad is not None and w.grad.abs().sum() > 0 for w in model.parameters())
+    model.eval().save_pretrained(tmp_path / "out", save_original_format=False)
+    processor.save_pretrained(tmp_path / "out")
+    again = _loading.trained(TASK, str(tmp_path / "out"))
+    batch = TASK.collator(TASK.processor(str(tmp_path / "out"), False))(items)
+    with torch.no_grad():
+        one, other = list(TASK.infer(model, batch)), list(TASK.infer(again, batch))
+    assert one == other
+    assert [(each.height, each.width) for each in one] == [(40, 56)] * 2

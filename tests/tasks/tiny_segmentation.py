@@ -58,3 +58,80 @@ def segformer(folder: Path) -> Path:
     made = SegformerImageProcessorPil(size={"height": SIDE, "width": SIDE})
     made.save_pretrained(folder)
     return folder
+
+
+def beit(folder: Path) -> Path:
+    """Write an untrained BEiT with its segmentation head, and its processor."""
+    from transformers.models.beit.image_processing_pil_beit import BeitImageProcessorPil
+
+    write(
+        folder,
+        "BeitForSemanticSegmentation",
+        "BeitConfig",
+        hidden_size=16,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=32,
+        image_size=SIDE,
+        patch_size=8,
+        out_indices=[1, 2, 3, 4],
+        auxiliary_channels=8,
+        pool_scales=[1, 2],
+        num_labels=5,
+    )
+    made = BeitImageProcessorPil(
+        size={"height": SIDE, "width": SIDE}, do_center_crop=False, do_reduce_labels=True
+    )
+    made.save_pretrained(folder)
+    return folder
+
+
+def dpt(folder: Path) -> Path:
+    """Write an untrained DPT, and its processor, which would keep proportions."""
+    from transformers.models.dpt.image_processing_pil_dpt import DPTImageProcessorPil
+
+    write(
+        folder,
+        "DPTForSemanticSegmentation",
+        "DPTConfig",
+        hidden_size=16,
+        num_hidden_layers=4,
+        num_attention_heads=2,
+        intermediate_size=32,
+        image_size=SIDE,
+        patch_size=8,
+        backbone_out_indices=[0, 1, 2, 3],
+        neck_hidden_sizes=[8, 8, 8, 8],
+        fusion_hidden_size=8,
+        num_labels=5,
+    )
+    size = {"height": SIDE, "width": SIDE}
+    DPTImageProcessorPil(size=size, keep_aspect_ratio=True).save_pretrained(folder)
+    return folder
+
+
+def upernet(folder: Path) -> Path:
+    """Write an untrained UPerNet on a ConvNeXt, with SegFormer's processor, as those on the hub."""
+    from transformers import ConvNextConfig
+
+    segformer(folder)
+    backbone = ConvNextConfig(
+        hidden_sizes=[8, 8, 16, 16],
+        depths=[1, 1, 1, 1],
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )
+    processor = (folder / "preprocessor_config.json").read_bytes()
+    write(
+        folder,
+        "UperNetForSemanticSegmentation",
+        "UperNetConfig",
+        backbone_config=backbone,
+        hidden_size=16,
+        pool_scales=[1, 2],
+        auxiliary_channels=8,
+        auxiliary_in_channels=16,
+        auxiliary_num_convs=1,
+        num_labels=5,
+    )
+    (folder / "preprocessor_config.json").write_bytes(processor)
+    return folder
