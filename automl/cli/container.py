@@ -7,22 +7,19 @@ from typing import Annotated
 
 import typer
 
+from automl.cli._bundles import BaseModel, Bundle, TrustRemoteCode
+
 
 def command(
-    bundle: Annotated[Path, typer.Argument(help="Bundle, or the run folder that holds it.")],
+    bundle: Bundle,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Folder to write; must not hold anything yet.")
     ] = Path("container"),
     gpu: Annotated[
         bool, typer.Option("--gpu", help="For an NVIDIA GPU; else torch is the build for CPUs.")
     ] = False,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run Python code that lies in the bundle.")
-    ] = False,
-    base_model: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the base model, for a bundle of adapters."),
-    ] = None,
+    trust_remote_code: TrustRemoteCode = False,
+    base_model: BaseModel = None,
 ) -> None:
     """Write a Dockerfile and a compose file that serve a bundle, all versions pinned."""
     from automl.serving import container

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automl.cli._bundles import BaseModel, Bundle, TrustRemoteCode
+
 if TYPE_CHECKING:
     from automl.monitoring.comparing import Movement
     from automl.reference import Reference
@@ -16,7 +18,7 @@ MOVED = 3
 
 
 def command(
-    bundle: Annotated[Path, typer.Argument(help="Bundle, or the run folder that holds it.")],
+    bundle: Bundle,
     source: Annotated[
         list[Path],
         typer.Argument(
@@ -36,13 +38,8 @@ def command(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run Python code that lies in the bundle.")
-    ] = False,
-    base_model: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the base model, for a bundle of adapters."),
-    ] = None,
+    trust_remote_code: TrustRemoteCode = False,
+    base_model: BaseModel = None,
 ) -> None:
     """Say how rows differ from those that a bundle was scored on; exit code 3 where they do."""
     from automl.cli import _predictions

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from automl.cli._bundles import BaseModel, Bundle, TrustRemoteCode
+
 
 def command(
-    bundle: Annotated[Path, typer.Argument(help="Bundle, or the run folder that holds it.")],
+    bundle: Bundle,
     source: Annotated[
         list[Path] | None,
         typer.Argument(
@@ -57,16 +59,8 @@ def command(
             "fp16; auto is onnx where it is there, on a CPU."
         ),
     ] = "safetensors",
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run Python code that lies in the bundle.")
-    ] = False,
-    base_model: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of the base model, for a bundle of adapters (export.adapter: keep). "
-            "Left out: from the hub's cache, or the installed package."
-        ),
-    ] = None,
+    trust_remote_code: TrustRemoteCode = False,
+    base_model: BaseModel = None,
 ) -> None:
     """Ask a bundle about texts, files or rows: each comes back with what the model says of it."""
     from automl.cli import _predictions

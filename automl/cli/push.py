@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from automl.cli._bundles import Bundle
+
 if TYPE_CHECKING:
     from automl.exporters._hub import Preview, Push
 
 
 def command(
-    bundle: Annotated[Path, typer.Argument(help="Bundle, or the run folder that holds it.")],
+    bundle: Bundle,
     repository: Annotated[
         str | None,
         typer.Argument(

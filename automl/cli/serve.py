@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from automl.cli._bundles import BaseModel, Bundle, TrustRemoteCode
 from automl.serving.server.settings import Settings
 
 HERE = ("127.0.0.1", "localhost", "::1")
@@ -14,7 +15,7 @@ USUAL = Settings()
 
 
 def command(
-    bundle: Annotated[Path, typer.Argument(help="Bundle, or the run folder that holds it.")],
+    bundle: Bundle,
     host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 is all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 is any free one.")] = 8000,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
@@ -60,13 +61,8 @@ def command(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads of the model. Left out: all cores.")
     ] = None,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run Python code that lies in the bundle.")
-    ] = False,
-    base_model: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the base model, for a bundle of adapters."),
-    ] = None,
+    trust_remote_code: TrustRemoteCode = False,
+    base_model: BaseModel = None,
 ) -> None:
     """Serve a bundle over HTTP, asked and answered as the hub's inference API is."""
     from automl.cli import _serving

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from automl.cli._bundles import BaseModel, Bundle, TrustRemoteCode
+
 
 def command(
-    bundle: Annotated[Path, typer.Argument(help="Bundle, or the run folder that holds it.")],
+    bundle: Bundle,
     data: Annotated[
         str | None,
         typer.Argument(
@@ -25,13 +27,8 @@ def command(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print checks and metrics as JSON.")
     ] = False,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run Python code that lies in the bundle.")
-    ] = False,
-    base_model: Annotated[
-        Path | None,
-        typer.Option(help="Folder of the base model, for a bundle of adapters."),
-    ] = None,
+    trust_remote_code: TrustRemoteCode = False,
+    base_model: BaseModel = None,
 ) -> None:
     """Ask a bundle its checks again, on the test rows of its run or on others; exit code 3 if one
     is missed."""

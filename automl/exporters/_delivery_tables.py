@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
 
 from automl.exporters import Delivery
 from automl.exporters._energy import Energy, energy_text, mass_text
 from automl.exporters._markdown import code, long_table, plain, table
 from automl.exporters._units import share, size
-from automl.jobs import ImportanceResult, SliceScore
+from automl.jobs import FormatFacts, ImportanceResult, SliceScore, Speed
+from automl.plan import Direction
 
 _WEAK = 0.1
 """Share of the variance below which a forest that explains it says nothing of settings."""
 
 
-def slices(found: Mapping[str, SliceScore], metric: str, whole: float) -> str:
+def slices(found: Mapping[str, SliceScore], metric: str, whole: float, direction: Direction) -> str:
     """How the model does on each slice (``lang=de``), the worst distance from ``whole`` first.
 
     ``whole`` is the metric over all rows; slices in which it is not defined come last.
@@ -25,7 +25,8 @@ def slices(found: Mapping[str, SliceScore], metric: str, whole: float) -> str:
 
     def distance(name: str) -> tuple[bool, float, str]:
         value = found[name].metrics.get(metric)
-        return value is None, (value or 0.0) - whole, name
+        better = (value or 0.0) - whole if direction == "maximize" else whole - (value or 0.0)
+        return value is None, better, name
 
     rows = []
     for name in sorted(found, key=distance):
@@ -71,61 +72,14 @@ def explains(found: ImportanceResult | None, name: str) -> str:
     return f"{one.share:.0%} ({one.low:.0%} to {one.high:.0%})"
 
 
-class Speed(Protocol):
-    """How fast a format predicts on one kind of device."""
-
-    @property
-    def latency_ms(self) -> float:
-        """One row at a time, median."""
-        ...
-
-    @property
-    def latency_p95_ms(self) -> float:
-        """One row at a time, the slowest twentieth."""
-        ...
-
-    @property
-    def rows_per_second(self) -> float:
-        """Many rows at once."""
-        ...
-
-
-class Format(Protocol):
-    """What a format of the weights is worth, measured with its own files."""
-
-    @property
-    def bytes(self) -> int:
-        """Of its files; 0 where that is not known."""
-        ...
-
-    @property
-    def refused(self) -> str:
-        """Why it is not in the bundle; empty where it is."""
-        ...
-
-    @property
-    def changed(self) -> float | None:
-        """Share of rows about which something else is said."""
-        ...
-
-    @property
-    def loss(self) -> float | None:
-        """How much worse the goal's metric is."""
-        ...
-
-    @property
-    def speed(self) -> Mapping[str, Speed]:
-        """By kind of device."""
-        ...
-
-
-def formats(found: Mapping[str, Format]) -> str:
+def formats(found: Mapping[str, FormatFacts]) -> str:
     """What each weight format that was made costs and loses; a row for each kind of device."""
     rows = list[tuple[str, ...]]()
     for name in sorted(found, key=lambda name: (name != "safetensors", name)):
         one = found[name]
         told = (
             size(one.bytes) if one.bytes else "",
+            _apart(one),
             "" if one.changed is None else share(one.changed),
             "" if one.loss is None else f"{one.loss:+.4f}",
         )
@@ -136,8 +90,23 @@ def formats(found: Mapping[str, Format]) -> str:
         ]
     if not rows:
         return ""
-    header = ("Format", "Size", "Changed answers", "Loss", "On", "p50", "p95", "Rows/s", "Kept")
-    return table(header, rows, right=(1, 2, 3, 5, 6, 7))
+    header = ("Format", "Size", "Difference", "Changed answers", "Loss", "On", "p50", "p95")
+    return table((*header, "Rows/s", "Kept"), rows, right=(1, 2, 3, 4, 6, 7, 8))
+
+
+def compared(found: Mapping[str, FormatFacts]) -> str:
+    """Say on how many rows formats were compared, and what the columns mean."""
+    rows = max((one.rows for one in found.values()), default=0)
+    return (
+        f"On {rows:,} validation rows, against the weights that were scored. Difference: the "
+        "largest between their outputs, and the mean."
+    )
+
+
+def _apart(one: FormatFacts) -> str:
+    if one.max_difference is None or one.mean_difference is None:
+        return ""
+    return f"{one.max_difference:.2g} ({one.mean_difference:.2g})"
 
 
 def _speed(found: Speed | None) -> tuple[str, str, str]:

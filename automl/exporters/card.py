@@ -128,7 +128,7 @@ def _facts(delivery: Delivery, hidden: Callable[[str], str]) -> dict[str, Any]:
         "split": _split(plan.data.split),
         "limits": _limits(delivery, candidate),
         "slices": _delivery_tables.slices(
-            test.slices, plan.goal.metric, test.metrics[plan.goal.metric]
+            test.slices, plan.goal.metric, test.metrics[plan.goal.metric], plan.goal.direction
         ),
         "formats": _delivery_tables.formats(delivery.formats),
         "license": _licensed(candidate),

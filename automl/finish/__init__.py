@@ -273,6 +273,7 @@ def _wishes(plan: Plan) -> tuple[str, ...]:
     )
     asked += [f"{c}={v}" for c, v in checks.slices(plan.checks, plan.data.labels)]
     asked += [*plan.data.slices, *(one.sha256 for one in plan.earlier)]
+    asked += [documents.to_line(list(plan.words.items()))] if plan.words else []
     return plan.export.calibration, plan.export.thresholds, plan.export.adapter, *asked
 
 

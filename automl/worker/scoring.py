@@ -53,7 +53,8 @@ def score(spec: ScoreSpec) -> ScoreResult:
     splits: dict[str, SplitScore] = {}
     plain: dict[str, Mapping[str, float]] = {}
     said: dict[str, tuple[Any, Any]] = {}
-    watch = None if spec.untrained else observed.Watch(deciding, spec.data, spec.splits)
+    watched = not spec.untrained and "train" in spec.data.tables  # not where a bundle is tested
+    watch = None if not watched else observed.Watch(deciding, spec.data, spec.splits)
     samples: list[dict[str, Any]] = []
     seconds, count = 0.0, 0
     for split in spec.splits:

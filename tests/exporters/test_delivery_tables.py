@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from automl.exporters import _delivery_tables as tables
-from automl.jobs import ImportanceResult, Interval, Share, SliceScore
+from automl.jobs import FormatFacts, ImportanceResult, Interval, Share, SliceScore, Speed
 
 
 def test_slices_are_listed_the_worst_first_with_their_distance():
@@ -17,6 +15,7 @@ def test_slices_are_listed_the_worst_first_with_their_distance():
         },
         "macro_f1",
         0.9,
+        "maximize",
     )
     lines = found.splitlines()
     assert lines[2] == r"| lang=d\|e | 90 | 0.780 |  | -0.120 |"
@@ -24,12 +23,17 @@ def test_slices_are_listed_the_worst_first_with_their_distance():
     assert lines[4].startswith("| lang=xx | 1 | none |")
 
 
+def test_the_worst_slice_of_an_error_is_the_one_with_most_of_it():
+    some = {f"n={n}": SliceScore(3, {"wer": n / 10}, {}) for n in (1, 5)}
+    assert tables.slices(some, "wer", 0.3, "minimize").splitlines()[2].startswith("| n=5 |")
+
+
 def test_many_slices_are_folded_away_and_none_is_no_table():
     many = {f"n={n}": SliceScore(3, {"macro_f1": 0.5}, {}) for n in range(40)}
-    assert tables.slices(many, "macro_f1", 0.5).startswith(
+    assert tables.slices(many, "macro_f1", 0.5, "maximize").startswith(
         "<details>\n<summary>40 slices</summary>"
     )
-    assert tables.slices({}, "macro_f1", 0.5) == ""
+    assert tables.slices({}, "macro_f1", 0.5, "maximize") == ""
 
 
 def test_importance_that_explains_nothing_is_not_sold_as_knowledge():
@@ -43,37 +47,28 @@ def test_an_unknown_amount_of_energy_is_not_mentioned():
     assert tables.energy(None) == []
 
 
-@dataclass(frozen=True)
-class Speed:
-    latency_ms: float
-    latency_p95_ms: float
-    rows_per_second: float
-
-
-@dataclass(frozen=True)
-class Format:
-    bytes: int
-    refused: str = ""
-    changed: float | None = None
-    loss: float | None = None
-    speed: dict[str, Speed] = field(default_factory=dict)
-
-
 def test_formats_are_told_with_what_they_cost_and_lose_on_each_device():
-    found = tables.formats(
-        {
-            "safetensors": Format(91_000_000, speed={"cpu": Speed(6.13, 7.5, 210.0)}),
-            "onnx": Format(
-                91_500_000, "", 0.002, -0.0001,
-                {"cuda": Speed(1.1, 1.2, 4100.0), "cpu": Speed(4.0, 4.4, 300.0)},
-            ),
-            "onnx-int8": Format(0, "loses 0.03 | more than 0.01", 0.04, 0.03),
-        }
-    )  # fmt: skip
-    assert found.splitlines()[2:] == [
-        "| `safetensors` | 91.0 MB |  |  | cpu | 6.13 ms | 7.5 ms | 210 | yes |",
-        "| `onnx` | 91.5 MB | 0.2% | -0.0001 | cpu | 4 ms | 4.4 ms | 300 | yes |",
-        "| `onnx` | 91.5 MB | 0.2% | -0.0001 | cuda | 1.1 ms | 1.2 ms | 4,100 | yes |",
-        r"| `onnx-int8` |  | 4.0% | +0.0300 |  |  |  |  | no: loses 0.03 \| more than 0.01 |",
+    made = {
+        "safetensors": FormatFacts(bytes=91_000_000, speed={"cpu": Speed(6.13, 7.5, 210, 1, 1)}),
+        "onnx": FormatFacts(
+            bytes=91_500_000,
+            rows=500,
+            max_difference=2e-6,
+            mean_difference=3e-7,
+            changed=0.002,
+            loss=-0.0001,
+            speed={"cuda": Speed(1.1, 1.2, 4100, 1, 1), "cpu": Speed(4, 4.4, 300, 1, 1)},
+        ),
+        "onnx-int8": FormatFacts(
+            refused="loses 0.03 | more than 0.01", changed=0.04, loss=0.03, rows=500
+        ),
+    }
+    apart = "2e-06 (3e-07) | 0.2% | -0.0001"
+    assert tables.formats(made).splitlines()[2:] == [
+        "| `safetensors` | 91.0 MB |  |  |  | cpu | 6.13 ms | 7.5 ms | 210 | yes |",
+        f"| `onnx` | 91.5 MB | {apart} | cpu | 4 ms | 4.4 ms | 300 | yes |",
+        f"| `onnx` | 91.5 MB | {apart} | cuda | 1.1 ms | 1.2 ms | 4,100 | yes |",
+        r"| `onnx-int8` |  |  | 4.0% | +0.0300 |  |  |  |  | no: loses 0.03 \| more than 0.01 |",
     ]
+    assert tables.compared(made).startswith("On 500 validation rows")
     assert tables.formats({}) == ""
