@@ -115,11 +115,14 @@ def parse(text: str) -> Check | Earlier:
     if earlier is not None:
         return Earlier(earlier["bundle"], float(earlier["by"] or 0))
     found = _FORM.fullmatch(text)
-    costs = found is not None and found["metric"] in QUANTITIES
-    if found is None or (found["unit"] and not costs):
+    if found is None:
         raise ValueError(
             f"{text!r} is not a check: write it as accuracy >= 0.9 or recall[refund] >= 0.8"
         )
+    costs = found["metric"] in QUANTITIES
+    if found["unit"] and not costs:
+        known = ", ".join(QUANTITIES)
+        raise ValueError(f"{found['metric']!r} has no units; {known} have, and accuracy >= 0.9 not")
     threshold = float(found["threshold"])
     if costs:
         threshold = in_plain_units(found["metric"], threshold, found["unit"])

@@ -107,6 +107,11 @@ def test_a_unit_of_another_quantity_is_refused_with_those_there_are() -> None:
         parse("latency_ms <= 20MB")
 
 
+def test_a_unit_after_what_has_none_is_refused_with_what_has_some() -> None:
+    with pytest.raises(ValueError, match="'disc' has no units; latency_ms, parameters, disk have"):
+        parse("disc <= 200MB")
+
+
 def test_a_class_that_is_written_like_a_slice_is_none() -> None:
     texts = ["recall[a=b] > 0", "accuracy[lang=de] > 0", "f1[x] > 0", "invariance[typos] > 0"]
     assert slices(texts, ["a=b", "x"]) == (("lang", "de"),)
